@@ -1,0 +1,145 @@
+// One inline function over one kernel or libc call each, for what Swift cannot
+// call by itself: variadic functions, macros, and calls glibc does not wrap.
+// No policy and no state here: every importing module compiles its own copy.
+// _GNU_SOURCE is never defined in this header, because it would change the
+// types Swift's Glibc module sees; constants it hides are spelled out below.
+#ifndef CPROCCTL_KERNEL_H
+#define CPROCCTL_KERNEL_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+// posix_spawn(3). The first is glibc's own value, hidden behind _GNU_SOURCE.
+enum {
+    CPROCCTL_SPAWN_SETSID = 0x80,
+    CPROCCTL_SPAWN_SETPGROUP = 0x02,
+    CPROCCTL_SPAWN_SETSIGDEF = 0x04,
+    CPROCCTL_SPAWN_SETSIGMASK = 0x08,
+};
+
+// pidfd_send_signal(2) and pidfd_open(2).
+enum {
+    CPROCCTL_PIDFD_NONBLOCK = 04000,
+    CPROCCTL_PIDFD_SIGNAL_THREAD = 1 << 0,
+    CPROCCTL_PIDFD_SIGNAL_THREAD_GROUP = 1 << 1,
+    CPROCCTL_PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2,  // Linux 6.9
+};
+
+enum { CPROCCTL_P_ALL = 0, CPROCCTL_P_PID = 1, CPROCCTL_P_PGID = 2, CPROCCTL_P_PIDFD = 3 };
+
+// struct pidfd_info of <linux/pidfd.h>, Linux 6.13 (exit fields 6.15).
+struct cprocctl_pidfd_info {
+    uint64_t mask;
+    uint64_t cgroupid;
+    uint32_t pid, tgid, ppid;
+    uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+    uint32_t coredump_mask;
+    uint32_t spare1;
+};
+enum {
+    CPROCCTL_PIDFD_INFO_PID = 1 << 0,
+    CPROCCTL_PIDFD_INFO_EXIT = 1 << 3,
+};
+#define CPROCCTL_PIDFD_GET_INFO _IOWR(0xFF, 11, struct cprocctl_pidfd_info)
+
+static inline int cprocctl_pidfd_open(pid_t pid, unsigned int flags) {
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static inline int cprocctl_pidfd_send_signal(int pidfd, int signal, unsigned int flags) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, (void *)0, flags);
+}
+
+static inline int cprocctl_pidfd_get_info(int pidfd, struct cprocctl_pidfd_info *info) {
+    return ioctl(pidfd, CPROCCTL_PIDFD_GET_INFO, info);
+}
+
+static inline int cprocctl_waitid(int id_type, id_t id, siginfo_t *info, int options) {
+    return waitid((idtype_t)id_type, id, info, options);
+}
+
+// siginfo_t keeps these in a union behind macros.
+static inline pid_t cprocctl_siginfo_pid(const siginfo_t *info) { return info->si_pid; }
+static inline uid_t cprocctl_siginfo_uid(const siginfo_t *info) { return info->si_uid; }
+static inline int cprocctl_siginfo_status(const siginfo_t *info) { return info->si_status; }
+static inline int cprocctl_siginfo_code(const siginfo_t *info) { return info->si_code; }
+
+static inline int cprocctl_set_child_subreaper(int on) {
+    return prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)on, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_get_child_subreaper(int *on) {
+    return prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)on, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_set_no_new_privileges(void) {
+    return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_set_parent_death_signal(int signal) {
+    return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_set_process_name(const char *name) {
+    return prctl(PR_SET_NAME, (unsigned long)name, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_real_time_signal_minimum(void) { return SIGRTMIN; }
+static inline int cprocctl_real_time_signal_maximum(void) { return SIGRTMAX; }
+
+static inline int cprocctl_epoll_add(int epoll, int fd, uint32_t events) {
+    struct epoll_event event = {.events = events, .data = {.fd = fd}};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static inline int cprocctl_epoll_modify(int epoll, int fd, uint32_t events) {
+    struct epoll_event event = {.events = events, .data = {.fd = fd}};
+    return epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+}
+
+static inline int cprocctl_epoll_remove(int epoll, int fd) {
+    return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, (struct epoll_event *)0);
+}
+
+// The packed layout of epoll_event on x86-64 is not visible to Swift.
+static inline int cprocctl_epoll_event_fd(const struct epoll_event *event) { return event->data.fd; }
+static inline uint32_t cprocctl_epoll_event_events(const struct epoll_event *event) {
+    return event->events;
+}
+
+// NULL after clearenv(3), which Swift's view of `environ` cannot express.
+extern char **environ;
+static inline char **_Nullable cprocctl_environment(void) { return environ; }
+
+static inline int cprocctl_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
+static inline int cprocctl_ioctl_int(int fd, unsigned long request, int *argument) {
+    return ioctl(fd, request, argument);
+}
+static inline int cprocctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+static inline int cprocctl_close_range(unsigned int first, unsigned int last, unsigned int flags) {
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+#endif

@@ -1,0 +1,100 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let strictC: [CSetting] = [
+  .enableWarning("all"),
+  .enableWarning("extra"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+
+let package = Package(
+  name: "procctl",
+  products: [
+    .library(name: "ProcCtl", targets: ["ProcCtl"]),
+    .library(name: "SystemdNotify", targets: ["SystemdNotify"]),
+    .library(name: "GracefulShutdown", targets: ["GracefulShutdown"]),
+    .library(name: "Supervision", targets: ["Supervision"]),
+    .executable(name: "procctl", targets: ["procctl"]),
+    .executable(name: "repository-worker", targets: ["repository-worker"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CProcCtl", path: "CShims/CProcCtl", pkgConfig: "libsystemd libcap",
+      providers: [.apt(["libsystemd-dev", "libcap-dev"])]),
+    .target(name: "CProcCtlChild", path: "CShims/CProcCtlChild", cSettings: strictC),
+
+    .target(
+      name: "ProcCtl", dependencies: ["CProcCtl", "CProcCtlChild", system],
+      swiftSettings: strict),
+    .target(
+      name: "SystemdNotify", dependencies: ["CProcCtl", logging, system], swiftSettings: strict),
+    .target(name: "GracefulShutdown", dependencies: [logging], swiftSettings: strict),
+    .target(
+      name: "Supervision",
+      dependencies: [
+        "ProcCtl", "SystemdNotify", "GracefulShutdown", "CProcCtl", logging, system, toml, nioCore,
+        nioHTTP1, nioEmbedded,
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "procctl",
+      dependencies: ["Supervision", "ProcCtl", "SystemdNotify", argumentParser, logging, system],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "repository-worker",
+      dependencies: [
+        "ProcCtl", "GracefulShutdown", argumentParser, logging, system, nioCore, nioHTTP1,
+        nioPosix,
+      ],
+      swiftSettings: strict),
+
+    .executableTarget(
+      name: "test-workload", path: "Tests/Workload", cSettings: strictC),
+    .testTarget(
+      name: "ProcCtlTests", dependencies: ["ProcCtl", "CProcCtl", system], swiftSettings: strict),
+    .testTarget(
+      name: "SystemdNotifyTests", dependencies: ["SystemdNotify", "CProcCtl", system, logging],
+      swiftSettings: strict),
+    .testTarget(
+      name: "GracefulShutdownTests", dependencies: ["GracefulShutdown", logging],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SupervisionTests", dependencies: ["Supervision", "ProcCtl", system, logging],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Supervision", "ProcCtl", system, logging],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SystemTests",
+      dependencies: [
+        "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
+      ],
+      swiftSettings: strict),
+  ]
+)

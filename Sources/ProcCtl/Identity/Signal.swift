@@ -1,0 +1,85 @@
+internal import CProcCtl
+internal import Glibc
+
+/// A signal, by its number (signal(7)).
+public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+  public var rawValue: Int32
+
+  public init(rawValue: Int32) {
+    self.rawValue = rawValue
+  }
+
+  public static let hangUp = Signal(rawValue: SIGHUP)
+  public static let interrupt = Signal(rawValue: SIGINT)
+  public static let quit = Signal(rawValue: SIGQUIT)
+  public static let kill = Signal(rawValue: SIGKILL)
+  public static let terminate = Signal(rawValue: SIGTERM)
+  public static let childChanged = Signal(rawValue: SIGCHLD)
+  public static let `continue` = Signal(rawValue: SIGCONT)
+  public static let stop = Signal(rawValue: SIGSTOP)
+  public static let terminalStop = Signal(rawValue: SIGTSTP)
+  public static let terminalInput = Signal(rawValue: SIGTTIN)
+  public static let terminalOutput = Signal(rawValue: SIGTTOU)
+  public static let user1 = Signal(rawValue: SIGUSR1)
+  public static let user2 = Signal(rawValue: SIGUSR2)
+  public static let brokenPipe = Signal(rawValue: SIGPIPE)
+  public static let windowChanged = Signal(rawValue: SIGWINCH)
+
+  private static let names: [(String, Int32)] = [
+    ("HUP", SIGHUP), ("INT", SIGINT), ("QUIT", SIGQUIT), ("ILL", SIGILL), ("TRAP", SIGTRAP),
+    ("ABRT", SIGABRT), ("BUS", SIGBUS), ("FPE", SIGFPE), ("KILL", SIGKILL), ("USR1", SIGUSR1),
+    ("SEGV", SIGSEGV), ("USR2", SIGUSR2), ("PIPE", SIGPIPE), ("ALRM", SIGALRM), ("TERM", SIGTERM),
+    ("STKFLT", 16), ("CHLD", SIGCHLD), ("CONT", SIGCONT), ("STOP", SIGSTOP), ("TSTP", SIGTSTP),
+    ("TTIN", SIGTTIN), ("TTOU", SIGTTOU), ("URG", SIGURG), ("XCPU", SIGXCPU), ("XFSZ", SIGXFSZ),
+    ("VTALRM", SIGVTALRM), ("PROF", SIGPROF), ("WINCH", SIGWINCH), ("IO", SIGIO), ("POLL", SIGIO),
+    ("PWR", SIGPWR), ("SYS", SIGSYS), ("IOT", SIGABRT), ("CLD", SIGCHLD),
+  ]
+
+  /// Reads `TERM`, `SIGTERM`, `term`, `15`, `RTMIN+3` or `RTMAX-1`; nil for anything else.
+  public init?(name: String) {
+    var upper = name.uppercased()
+    if let number = Int32(upper) {
+      guard Signal.all.contains(Signal(rawValue: number)) else { return nil }
+      self.rawValue = number
+      return
+    }
+    if upper.hasPrefix("SIG") { upper.removeFirst(3) }
+    if let known = Signal.names.first(where: { $0.0 == upper }) {
+      self.rawValue = known.1
+      return
+    }
+    let minimum = cprocctl_real_time_signal_minimum()
+    let maximum = cprocctl_real_time_signal_maximum()
+    let offset: Int32
+    if upper == "RTMIN" {
+      offset = minimum
+    } else if upper == "RTMAX" {
+      offset = maximum
+    } else if upper.hasPrefix("RTMIN+"), let number = Int32(upper.dropFirst(6)), (0...64).contains(number) {
+      offset = minimum + number
+    } else if upper.hasPrefix("RTMAX-"), let number = Int32(upper.dropFirst(6)), (0...64).contains(number) {
+      offset = maximum - number
+    } else {
+      return nil
+    }
+    guard (minimum...maximum).contains(offset) else { return nil }
+    self.rawValue = offset
+  }
+
+  /// Every signal a program can send: 1 to SIGRTMAX without the two glibc keeps to itself.
+  public static var all: [Signal] {
+    let maximum = cprocctl_real_time_signal_maximum()
+    let minimum = cprocctl_real_time_signal_minimum()
+    return (1...maximum).filter { $0 < 32 || $0 >= minimum }.map(Signal.init(rawValue:))
+  }
+
+  /// The name with its prefix: `SIGTERM`, `SIGRTMIN+3`.
+  public var description: String {
+    if let known = Signal.names.first(where: { $0.1 == self.rawValue }) { return "SIG" + known.0 }
+    let minimum = cprocctl_real_time_signal_minimum()
+    if self.rawValue >= minimum, self.rawValue <= cprocctl_real_time_signal_maximum() {
+      return self.rawValue == minimum ? "SIGRTMIN" : "SIGRTMIN+\(self.rawValue - minimum)"
+    }
+    return "signal \(self.rawValue)"
+  }
+}

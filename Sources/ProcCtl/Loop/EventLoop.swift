@@ -1,0 +1,230 @@
+internal import CProcCtl
+internal import Glibc
+internal import Synchronization
+package import SystemPackage
+
+/// One thread that waits for everything: descriptors (epoll), timers (one
+/// timerfd), and jobs handed over by other threads (one eventfd).
+///
+/// Sleeping costs nothing: with no timer armed and nothing ready there is no
+/// wake-up at all. Handlers run on the thread that called ``run()``, never
+/// concurrently, and everything but ``enqueue(_:)-(ExecutorJob)``, ``perform(_:)``
+/// and ``stop()`` may be called from that thread only.
+///
+/// It is unchecked Sendable because its state is confined to that thread; what
+/// other threads touch is behind the mutex.
+package final class EventLoop: @unchecked Sendable {
+  /// What a descriptor can be watched for (epoll_ctl(2)).
+  package struct Interest: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static let readable = Interest(rawValue: EPOLLIN.rawValue)
+    package static let writable = Interest(rawValue: EPOLLOUT.rawValue)
+    package static let urgent = Interest(rawValue: EPOLLPRI.rawValue)
+    /// Reported whether asked for or not.
+    package static let error = Interest(rawValue: EPOLLERR.rawValue)
+    package static let hangUp = Interest(rawValue: EPOLLHUP.rawValue)
+  }
+
+  /// Names an armed timer; harmless once the timer has fired or was cancelled.
+  package struct TimerIdentifier: Hashable, Sendable {
+    fileprivate let number: UInt64
+  }
+
+  private struct Incoming {
+    var jobs: [UnownedJob] = []
+    var calls: [@Sendable () -> Void] = []
+    var awake = false
+  }
+
+  private let epoll: Int32
+  private let wakeDescriptor: Int32
+  private let timerDescriptor: Int32
+  private let incoming = Mutex(Incoming())
+  private var watches: [Int32: (Interest) -> Void] = [:]
+  private var timers = TimerQueue()
+  private var armedFor: MonotonicInstant?
+  private var stopRequested = false
+
+  /// - Throws: `ProcessError` with code `.eventLoop` if the kernel refuses a descriptor.
+  package init() throws(ProcessError) {
+    self.epoll = try EventLoop.checked("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
+    do {
+      self.wakeDescriptor = try EventLoop.checked("eventfd") {
+        eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+      }
+    } catch {
+      close(self.epoll)
+      throw error
+    }
+    do {
+      self.timerDescriptor = try EventLoop.checked("timerfd_create") {
+        timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK))
+      }
+    } catch {
+      close(self.epoll)
+      close(self.wakeDescriptor)
+      throw error
+    }
+    for descriptor in [self.wakeDescriptor, self.timerDescriptor] {
+      _ = try EventLoop.checked("epoll_ctl") {
+        cprocctl_epoll_add(self.epoll, descriptor, EPOLLIN.rawValue)
+      }
+    }
+  }
+
+  deinit {
+    close(self.timerDescriptor)
+    close(self.wakeDescriptor)
+    close(self.epoll)
+  }
+
+  private static func checked(
+    _ call: String, _ body: () -> Int32
+  ) throws(ProcessError) -> Int32 {
+    let result = body()
+    guard result >= 0 else {
+      throw ProcessError(.eventLoop, doing: call, underlyingError: Errno(rawValue: errno))
+    }
+    return result
+  }
+
+  // MARK: Descriptors
+
+  /// Calls the handler whenever the descriptor is ready, until ``unwatch(_:)``.
+  /// The descriptor stays the caller's, who unwatches it before closing it.
+  package func watch(
+    _ descriptor: FileDescriptor, for interest: Interest, handler: @escaping (Interest) -> Void
+  ) throws(ProcessError) {
+    _ = try EventLoop.checked("epoll_ctl") {
+      cprocctl_epoll_add(self.epoll, descriptor.rawValue, interest.rawValue)
+    }
+    self.watches[descriptor.rawValue] = handler
+  }
+
+  /// Changes what a watched descriptor is watched for.
+  package func rewatch(_ descriptor: FileDescriptor, for interest: Interest) throws(ProcessError) {
+    _ = try EventLoop.checked("epoll_ctl") {
+      cprocctl_epoll_modify(self.epoll, descriptor.rawValue, interest.rawValue)
+    }
+  }
+
+  /// Stops watching; does nothing for a descriptor that is not watched.
+  package func unwatch(_ descriptor: FileDescriptor) {
+    guard self.watches.removeValue(forKey: descriptor.rawValue) != nil else { return }
+    _ = cprocctl_epoll_remove(self.epoll, descriptor.rawValue)
+  }
+
+  // MARK: Timers
+
+  /// Calls the handler once, at the instant or as soon after it as the thread is free.
+  @discardableResult
+  package func schedule(at deadline: MonotonicInstant, _ handler: @escaping () -> Void) -> TimerIdentifier {
+    TimerIdentifier(number: self.timers.insert(deadline: deadline, handler: handler))
+  }
+
+  package func cancel(_ timer: TimerIdentifier) {
+    self.timers.remove(timer.number)
+  }
+
+  // MARK: Other threads
+
+  /// Runs the closure on the loop's thread. May be called from any thread.
+  package func perform(_ call: @escaping @Sendable () -> Void) {
+    self.hand { $0.calls.append(call) }
+  }
+
+  /// Ends ``run()`` after the handlers now running. May be called from any thread.
+  package func stop() {
+    self.perform { [self] in self.stopRequested = true }
+  }
+
+  fileprivate func hand(job: UnownedJob) {
+    self.hand { $0.jobs.append(job) }
+  }
+
+  private func hand(_ change: (inout sending Incoming) -> Void) {
+    let mustWake = self.incoming.withLock { incoming in
+      change(&incoming)
+      defer { incoming.awake = true }
+      return !incoming.awake
+    }
+    guard mustWake else { return }
+    var one: UInt64 = 1
+    _ = write(self.wakeDescriptor, &one, MemoryLayout<UInt64>.size)
+  }
+
+  // MARK: Running
+
+  /// Serves until ``stop()``. The calling thread becomes the loop's thread.
+  package func run() throws(ProcessError) {
+    self.stopRequested = false
+    var events = [epoll_event](repeating: epoll_event(), count: 64)
+    while true {
+      self.runIncoming()
+      if self.stopRequested { return }
+      self.armTimer()
+      let count = epoll_wait(self.epoll, &events, Int32(events.count), -1)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw ProcessError(.eventLoop, doing: "epoll_wait", underlyingError: Errno(rawValue: errno))
+      }
+      for index in 0..<Int(count) {
+        let descriptor = cprocctl_epoll_event_fd(&events[index])
+        let ready = Interest(rawValue: cprocctl_epoll_event_events(&events[index]))
+        if descriptor == self.wakeDescriptor || descriptor == self.timerDescriptor {
+          var counter: UInt64 = 0
+          _ = read(descriptor, &counter, MemoryLayout<UInt64>.size)
+          if descriptor == self.timerDescriptor { self.armedFor = nil }
+        } else if let handler = self.watches[descriptor] {
+          handler(ready)
+        }
+      }
+      self.fireTimers()
+    }
+  }
+
+  private func runIncoming() {
+    let (jobs, calls) = self.incoming.withLock { incoming in
+      let taken = (incoming.jobs, incoming.calls)
+      incoming = Incoming()
+      return taken
+    }
+    for call in calls { call() }
+    for job in jobs {
+      job.runSynchronously(
+        isolatedTo: self.asUnownedSerialExecutor(), taskExecutor: self.asUnownedTaskExecutor())
+    }
+  }
+
+  private func fireTimers() {
+    while let handler = self.timers.popDue(at: .now) { handler() }
+  }
+
+  private func armTimer() {
+    let next = self.timers.earliestDeadline
+    guard next != self.armedFor else { return }
+    self.armedFor = next
+    var value = itimerspec()
+    if let next {
+      // Zero would disarm it.
+      let nanoseconds = max(next.nanoseconds, 1)
+      value.it_value.tv_sec = Int(nanoseconds / 1_000_000_000)
+      value.it_value.tv_nsec = Int(nanoseconds % 1_000_000_000)
+    }
+    timerfd_settime(self.timerDescriptor, Int32(TFD_TIMER_ABSTIME), &value, nil)
+  }
+}
+
+// Actors pin themselves to the loop by `unownedExecutor`, tasks by executor
+// preference; their jobs then run between two waits of the same thread.
+extension EventLoop: SerialExecutor, TaskExecutor {
+  package func enqueue(_ job: consuming ExecutorJob) {
+    self.hand(job: UnownedJob(job))
+  }
+
+  package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+    UnownedSerialExecutor(ordinary: self)
+  }
+}

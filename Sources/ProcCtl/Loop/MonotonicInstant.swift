@@ -1,0 +1,50 @@
+internal import CProcCtl
+internal import Glibc
+
+/// A point on the kernel's monotonic clock (CLOCK_MONOTONIC, clock_gettime(2)).
+///
+/// Never the wall clock: a deadline must not move when somebody sets the time.
+public struct MonotonicInstant: Comparable, Hashable, Sendable, InstantProtocol {
+  /// Nanoseconds since an unspecified start (in practice: boot).
+  public var nanoseconds: Int64
+
+  public init(nanoseconds: Int64) {
+    self.nanoseconds = nanoseconds
+  }
+
+  /// The clock's reading now.
+  public static var now: MonotonicInstant {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+  }
+
+  public func advanced(by duration: Duration) -> MonotonicInstant {
+    MonotonicInstant(nanoseconds: self.nanoseconds.addingSaturating(duration.wholeNanoseconds))
+  }
+
+  public func duration(to other: MonotonicInstant) -> Duration {
+    .nanoseconds(other.nanoseconds - self.nanoseconds)
+  }
+
+  public static func < (left: MonotonicInstant, right: MonotonicInstant) -> Bool {
+    left.nanoseconds < right.nanoseconds
+  }
+}
+
+extension Duration {
+  /// This duration in nanoseconds, saturating at the range of Int64 (292 years).
+  package var wholeNanoseconds: Int64 {
+    let (seconds, attoseconds) = self.components
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    if overflow { return seconds < 0 ? .min : .max }
+    return product.addingSaturating(attoseconds / 1_000_000_000)
+  }
+}
+
+extension Int64 {
+  fileprivate func addingSaturating(_ other: Int64) -> Int64 {
+    let (sum, overflow) = self.addingReportingOverflow(other)
+    return overflow ? (other < 0 ? .min : .max) : sum
+  }
+}
