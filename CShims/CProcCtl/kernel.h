@@ -37,6 +37,13 @@ enum {
     CPROCCTL_SPAWN_SETSIGMASK = 0x08,
 };
 
+// glibc hides these behind _GNU_SOURCE too.
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
+int posix_spawn_file_actions_addtcsetpgrp_np(posix_spawn_file_actions_t *, int);
+
+int pipe2(int[2], int);
+
 // pidfd_send_signal(2) and pidfd_open(2).
 enum {
     CPROCCTL_PIDFD_NONBLOCK = 04000,
