@@ -115,6 +115,21 @@ static inline int cprocctl_set_process_name(const char *name) {
 static inline int cprocctl_real_time_signal_minimum(void) { return SIGRTMIN; }
 static inline int cprocctl_real_time_signal_maximum(void) { return SIGRTMAX; }
 
+// struct timespec is claimed by more than one of Swift's own modules, and which
+// one wins depends on import order; nanoseconds are nobody's.
+static inline int64_t cprocctl_monotonic_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+// Arms the timer for an instant of the monotonic clock; 0 disarms it.
+static inline int cprocctl_timerfd_arm(int fd, int64_t nanoseconds) {
+    struct itimerspec value = {
+        .it_value = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000}};
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME, &value, (struct itimerspec *)0);
+}
+
 static inline int cprocctl_epoll_add(int epoll, int fd, uint32_t events) {
     struct epoll_event event = {.events = events, .data = {.fd = fd}};
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);

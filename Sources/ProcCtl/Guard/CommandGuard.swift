@@ -184,7 +184,7 @@ package final class CommandGuard {
     let target = Termination.Target(
       members: { [self] in self.members() },
       send: { [self] signal, members in self.send(signal, to: members) })
-    let termination = Termination(loop: self.loop, escalation: escalation, target: target) { [self] result in
+    let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) { [self] result in
       self.ended(result)
     }
     self.termination = termination

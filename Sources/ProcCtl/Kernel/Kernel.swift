@@ -65,18 +65,31 @@ extension Kernel {
   package func descendants(of root: ProcessIdentifier) -> [ProcessStatus] {
     var found: [ProcessStatus] = []
     var seen: Set<ProcessIdentifier> = []
-    var passes = 0
-    while passes < 16 {
-      var queue = self.children(of: root).filter { !seen.contains($0) }
-      if queue.isEmpty { break }
-      passes += 1
-      while let next = queue.popLast() {
-        guard seen.insert(next).inserted, let status = self.status(of: next) else { continue }
-        found.append(status)
-        if !status.isDead { queue += self.children(of: next) }
-      }
+    for _ in 0..<16 {
+      let new = self.children(of: root).filter { !seen.contains($0) }
+      if new.isEmpty { break }
+      self.collect(below: new, into: &found, seen: &seen)
     }
     return found
+  }
+
+  /// These processes and all below them, parents before children.
+  package func descendants(below roots: [ProcessIdentifier]) -> [ProcessStatus] {
+    var found: [ProcessStatus] = []
+    var seen: Set<ProcessIdentifier> = []
+    self.collect(below: roots, into: &found, seen: &seen)
+    return found
+  }
+
+  private func collect(
+    below roots: [ProcessIdentifier], into found: inout [ProcessStatus], seen: inout Set<ProcessIdentifier>
+  ) {
+    var queue = roots
+    while let next = queue.popLast() {
+      guard seen.insert(next).inserted, let status = self.status(of: next) else { continue }
+      found.append(status)
+      if !status.isDead { queue += self.children(of: next) }
+    }
   }
 
   /// The processes below this one that still run.

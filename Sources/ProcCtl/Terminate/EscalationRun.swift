@@ -31,11 +31,14 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   package private(set) var current: Int?
   private var deadline = MonotonicInstant(nanoseconds: 0)
   private var nextSweep: Duration = .milliseconds(10)
+  private var killsNext = false
   package private(set) var hasExpired = false
 
   package init(steps: [Step]) {
     self.steps = steps
   }
+
+  package var hasStarted: Bool { self.current != nil || self.hasExpired }
 
   /// Whether KILL has been sent.
   package var isKilling: Bool {
@@ -53,7 +56,9 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   /// The awaited instant has come.
   package mutating func timeReached(at now: MonotonicInstant) -> [Action] {
     guard let current = self.current else { return [] }
-    if now >= self.deadline { return self.take(step: current + 1, at: now) }
+    if now >= self.deadline {
+      return self.take(step: self.killsNext && !self.isKilling ? self.steps.count - 1 : current + 1, at: now)
+    }
     return self.isKilling ? self.killAgain(at: now) : [.wait(until: self.deadline)]
   }
 
@@ -68,6 +73,21 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   package mutating func requestFailed(at now: MonotonicInstant) -> [Action] {
     guard let current = self.current, case .request = self.steps[current] else { return [] }
     return self.take(step: current + 1, at: now)
+  }
+
+  /// The set's leader is gone. Who is left has been sent the signal; they keep
+  /// the step's time, at most this long, and KILL is next.
+  package mutating func shorten(to grace: Duration, at now: MonotonicInstant) -> [Action] {
+    guard self.current != nil, !self.isKilling else { return [] }
+    self.killsNext = true
+    self.deadline = min(self.deadline, now.advanced(by: grace))
+    return [.wait(until: self.deadline)]
+  }
+
+  /// Whether words are being waited for, no signal yet.
+  package var isAsking: Bool {
+    guard let current = self.current, case .request = self.steps[current] else { return false }
+    return true
   }
 
   /// Somebody is impatient: goes on to the next step; the last one is not cut short.

@@ -25,7 +25,8 @@ package final class ForeignStop {
     var seen: Set<ProcessIdentity> = []
     var members: [ProcessStatus] = []
     for index in self.selections.indices {
-      for member in self.selections[index].select(from: processes) where seen.insert(member.identity).inserted {
+      let selected = self.selections[index].select(from: processes) { self.kernel.cookie(of: $0) }
+      for member in selected where seen.insert(member.identity).inserted {
         members.append(member)
       }
     }
@@ -59,7 +60,7 @@ package final class ForeignStop {
         return members
       },
       send: { [self] signal, members in self.kernel.send(signal, toAll: members) })
-    let termination = Termination(loop: self.loop, escalation: escalation, target: target) { [self] result in
+    let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) { [self] result in
       self.unwatchAll()
       completion(result)
     }

@@ -15,16 +15,33 @@ package struct StopSelection: Sendable {
   private var known: Set<ProcessIdentity>
   private let group: ProcessIdentifier
   private let session: ProcessIdentifier
+  private let mark: AdoptionMark?
 
-  package init(target: ProcessStatus, scope: StopScope) {
+  /// How an orphan that a subreaper adopted is recognised: by the cookie in its environment.
+  package struct AdoptionMark: Sendable {
+    package var subreaper: ProcessIdentifier
+    package var cookie: ByteString
+
+    package init(subreaper: ProcessIdentifier, cookie: ByteString) {
+      self.subreaper = subreaper
+      self.cookie = cookie
+    }
+  }
+
+  package init(target: ProcessStatus, scope: StopScope, mark: AdoptionMark? = nil) {
     self.scope = scope
+    self.mark = mark
     self.known = [target.identity]
     self.group = target.processGroup
     self.session = target.session
   }
 
   /// Everyone selected who still runs.
-  package mutating func select(from processes: [ProcessStatus]) -> [ProcessStatus] {
+  ///
+  /// - Parameter cookie: Reads ``attributionCookieName`` from a process's environment.
+  package mutating func select(
+    from processes: [ProcessStatus], cookie: (ProcessIdentifier) -> ByteString?
+  ) -> [ProcessStatus] {
     var selected: Set<ProcessIdentifier> = []
     for process in processes where self.known.contains(process.identity) {
       selected.insert(process.processIdentifier)
@@ -35,6 +52,13 @@ package struct StopSelection: Sendable {
     case .session:
       for process in processes where process.session == self.session { selected.insert(process.processIdentifier) }
     case .tree:
+      if let mark = self.mark {
+        for process in processes where process.parent == mark.subreaper && !process.isDead {
+          if !selected.contains(process.processIdentifier), cookie(process.processIdentifier) == mark.cookie {
+            selected.insert(process.processIdentifier)
+          }
+        }
+      }
       // Until nobody is added: children of members, and whoever is in a session
       // or group that a member leads.
       var grew = true

@@ -2,7 +2,7 @@
 /// signals and timers, looks afresh who is in the set each time, and ends when
 /// the set is empty or time is over.
 ///
-/// Confined to the loop's thread.
+/// Confined to the scheduler's thread.
 package final class Termination {
   /// Who is in the set, and how it is signalled.
   package struct Target {
@@ -20,23 +20,23 @@ package final class Termination {
     }
   }
 
-  private let loop: EventLoop
+  private let scheduler: any Scheduler
   private let target: Target
   private var run: EscalationRun<Never>
-  private var timer: EventLoop.TimerIdentifier?
+  private var timer: TimerIdentifier?
   private var refusals: [ProcessIdentity: String] = [:]
   private var lastSignal: Signal?
   private let startedAt: MonotonicInstant
   private var completion: ((StopResult) -> Void)?
 
   package init(
-    loop: EventLoop, escalation: Escalation, target: Target, completion: @escaping (StopResult) -> Void
+    scheduler: any Scheduler, escalation: Escalation, target: Target, completion: @escaping (StopResult) -> Void
   ) {
-    self.loop = loop
+    self.scheduler = scheduler
     self.target = target
     self.run = EscalationRun(escalation)
     self.completion = completion
-    self.startedAt = .now
+    self.startedAt = scheduler.now
   }
 
   package func start() {
@@ -62,7 +62,7 @@ package final class Termination {
     guard self.completion != nil else { return }
     let members = self.target.members()
     if members.isEmpty { return self.finish(survivors: []) }
-    for action in step(&self.run, .now) {
+    for action in step(&self.run, self.scheduler.now) {
       switch action {
       case .request: break
       case .signal(let signal):
@@ -71,8 +71,8 @@ package final class Termination {
           self.refusals[process.identity] = error.description
         }
       case .wait(let instant):
-        if let timer = self.timer { self.loop.cancel(timer) }
-        self.timer = self.loop.schedule(at: instant) { [weak self] in
+        if let timer = self.timer { self.scheduler.cancel(timer) }
+        self.timer = self.scheduler.schedule(at: instant) { [weak self] in
           self?.advance { run, now in run.timeReached(at: now) }
         }
       case .expired:
@@ -82,7 +82,7 @@ package final class Termination {
   }
 
   private func finish(survivors: [ProcessStatus]) {
-    if let timer = self.timer { self.loop.cancel(timer) }
+    if let timer = self.timer { self.scheduler.cancel(timer) }
     let completion = self.completion
     self.completion = nil
     completion?(
@@ -91,6 +91,6 @@ package final class Termination {
         survivors: survivors.map {
           Survivor(examining: $0, refusal: self.refusals[$0.identity])
         },
-        duration: self.startedAt.duration(to: .now)))
+        duration: self.startedAt.duration(to: self.scheduler.now)))
   }
 }
