@@ -123,6 +123,17 @@ static inline int64_t cprocctl_monotonic_nanoseconds(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static inline int64_t cprocctl_wall_clock_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline int cprocctl_set_receive_timeout(int fd, int seconds) {
+    struct timeval limit = {.tv_sec = seconds, .tv_usec = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
 // Arms the timer for an instant of the monotonic clock; 0 disarms it.
 static inline int cprocctl_timerfd_arm(int fd, int64_t nanoseconds) {
     struct itimerspec value = {

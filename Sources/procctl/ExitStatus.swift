@@ -1,12 +1,14 @@
 internal import ProcCtl
 
-/// Exit statuses of `spawn` and `kill-group`: those of timeout(1) and env(1),
-/// and sysexits' for a command line that makes no sense.
+/// Exit statuses: those of timeout(1) and env(1) for `spawn` and `kill-group`,
+/// the master's own for `run`, and sysexits' for what cannot be begun at all.
 enum ExitStatus {
   static let success: Int32 = 0
   /// kill-group: there is no such process.
   static let noSuchTarget: Int32 = 1
   static let usage: Int32 = 64
+  static let configuration: Int32 = 78
+  static let internalError: Int32 = 100
   static let timedOut: Int32 = 124
   /// procctl itself failed, or somebody survived.
   static let failed: Int32 = 125

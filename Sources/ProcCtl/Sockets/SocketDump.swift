@@ -14,7 +14,7 @@ struct SocketDump: ~Copyable {
   // A dump that something always changes is given up; inet_diag does not set the flag today.
   private static let attempts = 8
   // A lost answer must not hang the caller: the kernel answers within the call.
-  private static let answerLimit = timeval(tv_sec: 5, tv_usec: 0)
+  private static let answerLimitSeconds: Int32 = 5
   // The kernel fills datagrams of up to 32 KiB.
   private static let bufferSize = 64 * 1024
   // By sandboxes, and by kernels built without the diagnosis module.
@@ -31,9 +31,7 @@ struct SocketDump: ~Copyable {
     let number = socket(
       AF_NETLINK, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_SOCK_DIAG)
     guard number >= 0 else { throw Errno(rawValue: errno) }
-    var limit = Self.answerLimit
-    guard setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size)) == 0
-    else {
+    guard cprocctl_set_receive_timeout(number, Self.answerLimitSeconds) == 0 else {
       let error = Errno(rawValue: errno)
       close(number)
       throw error
