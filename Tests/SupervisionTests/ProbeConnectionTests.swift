@@ -169,4 +169,66 @@ struct ProbeConnectionTests {
     #expect(!SocketEndpoints.isConnectedToItself(other))
     try other.close()
   }
+
+  @Test("does not take a connection to itself for an answer", .enabled(if: getuid() == 0))
+  func refusesItself() async {
+    // A network of its own where the kernel can choose between two source ports
+    // only: soon it chooses the one that is asked for.
+    await #expect(processExitsWith: .success) {
+      let port: UInt16 = 40_000
+      try enterOwnNetwork(sourcePorts: "40000 40001")
+      var itself = 0
+      for _ in 0..<20 {
+        // The control: a plain connect does succeed, now and then.
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let connected = (SocketAddress.tcp(.loopbackV4, port: port).kernelForm ?? []).withUnsafeBytes {
+          Glibc.connect(
+            descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
+        }
+        if connected == 0, SocketEndpoints.isConnectedToItself(FileDescriptor(rawValue: descriptor)) {
+          itself += 1
+          var option = linger(l_onoff: 1, l_linger: 0)
+          setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        }
+        close(descriptor)
+      }
+      #expect(itself > 0)
+      for _ in 0..<20 {
+        let outcome: ConnectionAttempt.Outcome = try onLoop { loop, done in
+          ConnectionAttempt(
+            on: loop, to: .tcp(.loopbackV4, port: port), deadline: .now.advanced(by: .seconds(5)),
+            completion: done
+          ).start()
+        }
+        #expect(outcome == .refused)
+      }
+      // Nothing of it keeps the port from the worker, not even a TIME_WAIT.
+      #expect(try SocketTable.read(ports: [port]).isEmpty)
+    }
+  }
+}
+
+/// Moves the calling thread to a network namespace with nothing but a loopback
+/// device (network_namespaces(7)), where outgoing connections get these source ports.
+private func enterOwnNetwork(sourcePorts: String) throws {
+  let newNetwork: Int32 = 0x4000_0000  // CLONE_NEWNET
+  let unshare = try #require(dlsym(nil, "unshare"))
+  let ioctl = try #require(dlsym(nil, "ioctl"))
+  guard unsafeBitCast(unshare, to: (@convention(c) (Int32) -> Int32).self)(newNetwork) == 0 else {
+    throw Errno(rawValue: errno)
+  }
+  let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+  defer { close(descriptor) }
+  // struct ifreq: 16 bytes of name, then the flags; IFF_UP | IFF_RUNNING.
+  var request = Array("lo".utf8) + [UInt8](repeating: 0, count: 38)
+  request[16] = 0x41
+  let setFlags: UInt = 0x8914  // SIOCSIFFLAGS
+  let result = request.withUnsafeMutableBytes { buffer in
+    unsafeBitCast(ioctl, to: (@convention(c) (Int32, UInt, UnsafeMutableRawPointer?) -> Int32).self)(
+      descriptor, setFlags, buffer.baseAddress)
+  }
+  guard result == 0 else { throw Errno(rawValue: errno) }
+  guard let file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w") else { throw Errno(rawValue: errno) }
+  fputs(sourcePorts, file)
+  guard fclose(file) == 0 else { throw Errno(rawValue: errno) }
 }

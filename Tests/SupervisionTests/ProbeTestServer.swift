@@ -18,13 +18,6 @@ struct ServedConnection {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  func read(_ count: Int) -> String {
-    var bytes: [UInt8] = []
-    var byte: UInt8 = 0
-    while bytes.count < count, recv(self.descriptor, &byte, 1, 0) == 1 { bytes.append(byte) }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
   /// Returns false once the client does not take any more.
   @discardableResult
   func send(_ text: String) -> Bool { self.send(Array(text.utf8)) }
@@ -44,8 +37,8 @@ struct ServedConnection {
 
   /// Waits until the client has closed or reset the connection.
   func waitForEnd() {
-    var byte: UInt8 = 0
-    while recv(self.descriptor, &byte, 1, 0) > 0 {}
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while recv(self.descriptor, &buffer, buffer.count, 0) > 0 {}
   }
 
   /// Passes the time a slow server takes; ends early if the client says something or leaves.
