@@ -101,7 +101,7 @@ package struct SocketDumpParser: Sendable {
     case AF_INET6: addressLength = 16
     default: return nil
     }
-    guard let state = SocketState(rawValue: message.idiag_state),
+    guard let state = Self.state(message.idiag_state),
       let local = withUnsafeBytes(
         of: &message.id.idiag_src, { InternetAddress(rawBytes: $0.prefix(addressLength)) }),
       let remote = withUnsafeBytes(
@@ -114,6 +114,13 @@ package struct SocketDumpParser: Sendable {
       remoteAddress: remote, remotePort: UInt16(bigEndian: message.id.idiag_dport),
       inode: message.idiag_inode, uid: message.idiag_uid,
       acceptsOnlyV6: Self.onlyV6(attributes))
+  }
+
+  /// Asked for by a bit of its own, a bound socket is reported as closed; no
+  /// other closed socket is in the kernel's tables.
+  private static func state(_ number: UInt8) -> SocketState? {
+    let state = SocketState(rawValue: number)
+    return state == .closed ? .bound : state
   }
 
   /// Looks for INET_DIAG_SKV6ONLY among the attributes; the rest is skipped.

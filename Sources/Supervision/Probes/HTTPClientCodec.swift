@@ -48,7 +48,9 @@ package final class HTTPClientCodec {
   }
 
   private func encode(_ request: HTTPRequest) throws -> [UInt8] {
+    // The rest is checked by the validator in the channel.
     guard request.path.hasPrefix("/") else { throw HTTPParserError.invalidURL }
+    guard !request.method.isEmpty else { throw HTTPParserError.invalidMethod }
     var headers = HTTPHeaders()
     headers.add(name: "Host", value: request.host)
     // Who closes first keeps the TIME_WAIT on its own port. Without this an
