@@ -12,6 +12,8 @@ package struct Attribution<Owner: Hashable> {
   package struct Result {
     package var members: [Owner: [ProcessStatus]] = [:]
     package var unattributed: [ProcessStatus] = []
+
+    package init() {}
   }
 
   private var leaders: [ProcessIdentifier: Owner] = [:]

@@ -1,6 +1,6 @@
 internal import CProcCtl
 internal import Glibc
-internal import ProcCtl
+public import ProcCtl
 public import SystemPackage
 
 /// What `procctl run` does without a configuration: two repository workers, one

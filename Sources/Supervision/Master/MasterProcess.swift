@@ -1,7 +1,8 @@
 internal import CProcCtl
 internal import Glibc
 public import Logging
-internal import ProcCtl
+public import ProcCtl
+internal import SystemPackage
 public import SystemdNotify
 
 /// Turns this process into a master: it becomes a subreaper, takes over the
@@ -42,7 +43,7 @@ public final class MasterProcess {
     ])
     guard cprocctl_set_child_subreaper(1) == 0 else {
       throw ProcessError(
-        .contain, doing: "become a subreaper", underlyingError: .init(rawValue: errno))
+        .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
     }
     self.plan = try ContainmentPlan(for: configuration.workers)
     self.starter = LoopStarter(plan: self.plan, logDirectory: configuration.logDirectory, loop: self.loop)

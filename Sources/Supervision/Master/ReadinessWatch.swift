@@ -66,12 +66,9 @@ final class ReadinessWatch: Cancellable {
   private func ownListener() -> InternetAddress? {
     let members = Set(self.members())
     for address in [InternetAddress.loopbackV4, .loopbackV6] {
-      switch try? ListenerOwnership.check(address: address, port: self.port, members: members) {
-      case .owned: return address
-      // We may not look into it (another user's process, and we are not root): its answer must do.
-      case .unknown: return address
-      case .foreign, ListenerOwnership.none, nil: continue
-      }
+      let ownership = (try? ListenerOwnership.check(address: address, port: self.port, members: members)) ?? .none
+      // Unknown: another user's process, and we may not look into it; its answer must do.
+      if ownership == .owned || ownership == .unknown { return address }
     }
     return nil
   }

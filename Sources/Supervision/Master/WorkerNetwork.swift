@@ -1,4 +1,4 @@
-internal import ProcCtl
+package import ProcCtl
 
 /// What the master asks of the network on behalf of workers. One conformance
 /// talks to sockets, the other is simulated.

@@ -1,4 +1,4 @@
-internal import ProcCtl
+package import ProcCtl
 internal import SystemPackage
 
 /// Turns a definition into a command with everything a start needs.

@@ -26,7 +26,7 @@ package final class ConnectionAttempt {
   private let deadline: MonotonicInstant
   private var completion: ((Outcome) -> Void)?
   private var connecting: FileDescriptor?
-  private var timer: EventLoop.TimerIdentifier?
+  private var timer: TimerIdentifier?
   // Settled and not yet delivered.
   private var settled: Outcome?
   private var started = false

@@ -31,7 +31,7 @@ package final class HTTPExchange {
   private var descriptor: FileDescriptor?
   private var codec: HTTPClientCodec?
   private var unsent: ArraySlice<UInt8> = []
-  private var timer: EventLoop.TimerIdentifier?
+  private var timer: TimerIdentifier?
   private var settled: Outcome?
   private var started = false
 

@@ -1,4 +1,4 @@
-internal import ProcCtl
+package import ProcCtl
 
 /// An HTTP request that asks a worker to stop.
 package struct StopRequest: Sendable, Equatable {
