@@ -2,7 +2,7 @@
 # What scenarios with procctl itself share: the configuration, and a pipe into
 # which workers say that they listen. Sourced after assertions.sh.
 
-readonly directory=/run/procctl-test/scripts
+readonly workers=/run/procctl-test/scripts
 readonly events=/run/worker-events
 mkfifo "$events"
 remember procctl.service procctl@north.service procctl@south.service
@@ -17,7 +17,7 @@ worker() {
   for option in "$@"; do options+=", \"$option\""; done
   cat << TOML
 [workers.$name]
-command = ["/usr/bin/python3", "$directory/worker.py", "--announce", "$events", "--port", "{port}"$options]
+command = ["/usr/bin/python3", "$workers/worker.py", "--announce", "$events", "--port", "{port}"$options]
 port = $port
 ready = "http:/health"
 TOML

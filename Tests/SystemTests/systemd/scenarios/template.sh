@@ -13,6 +13,7 @@ succeeds "the plain unit starts" systemctl start procctl.service
 succeeds "one instance starts" systemctl start procctl@north.service
 succeeds "another instance starts" systemctl start procctl@south.service
 for port in 8081 8082 8083; do succeeds "port $port answers" answers "$port"; done
+fails "an instance's cgroup is not empty while it runs" cgroup_empty procctl@north.service
 succeeds "an instance has its directory" test -S /run/procctl/north/control.sock
 succeeds "so has the other" test -S /run/procctl/south/control.sock
 

@@ -11,6 +11,6 @@ for unit in procctl.service procctl@north.service; do
 done
 # Control: it does complain.
 sed 's/^KillMode=.*/KillMode=gently\nKilMode=mixed/' /run/systemd/system/procctl.service > /run/systemd/system/wrong.service
-matches "a wrong value is noticed" '*KillMode*' "$(systemd-analyze verify --man=no wrong.service 2>&1 || true)"
+matches "a wrong value is noticed" '*kill mode*' "$(systemd-analyze verify --man=no wrong.service 2>&1 || true)"
 matches "a wrong name is noticed" '*KilMode*' "$(systemd-analyze verify --man=no wrong.service 2>&1 || true)"
 finish
