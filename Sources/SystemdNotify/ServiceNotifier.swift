@@ -192,8 +192,6 @@ public struct ServiceNotifier: Sendable {
   }
 
   package static let readMonotonicClock: @Sendable () -> UInt64 = {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+    UInt64(cprocctl_monotonic_nanoseconds()) / 1000
   }
 }

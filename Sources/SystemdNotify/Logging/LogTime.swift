@@ -13,9 +13,9 @@ package struct LogTime: Hashable, Sendable {
   }
 
   package static let now: @Sendable () -> LogTime = {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return LogTime(seconds: Int(time.tv_sec), microseconds: Int(time.tv_nsec) / 1000)
+    let nanoseconds = cprocctl_wall_clock_nanoseconds()
+    return LogTime(
+      seconds: Int(nanoseconds / 1_000_000_000), microseconds: Int(nanoseconds % 1_000_000_000 / 1000))
   }
 
   /// RFC 3339 in UTC: `2026-02-03T04:05:06.000007Z`.
