@@ -95,6 +95,7 @@ let package = Package(
       dependencies: [
         "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
       ],
+      exclude: ["systemd"],
       swiftSettings: strict),
   ]
 )
