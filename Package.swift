@@ -64,7 +64,7 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "procctl",
-      dependencies: ["Supervision", "ProcCtl", "SystemdNotify", argumentParser, logging, system],
+      dependencies: ["Supervision", "ProcCtl", "SystemdNotify", "CProcCtl", argumentParser, logging, system],
       swiftSettings: strict),
     .target(
       name: "RepositoryWorker",

@@ -37,6 +37,13 @@ enum {
     CPROCCTL_SPAWN_SETSIGMASK = 0x08,
 };
 
+// glibc hides these behind _GNU_SOURCE too.
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
+int posix_spawn_file_actions_addtcsetpgrp_np(posix_spawn_file_actions_t *, int);
+
+int pipe2(int[2], int);
+
 // pidfd_send_signal(2) and pidfd_open(2).
 enum {
     CPROCCTL_PIDFD_NONBLOCK = 04000,
@@ -107,6 +114,32 @@ static inline int cprocctl_set_process_name(const char *name) {
 
 static inline int cprocctl_real_time_signal_minimum(void) { return SIGRTMIN; }
 static inline int cprocctl_real_time_signal_maximum(void) { return SIGRTMAX; }
+
+// struct timespec is claimed by more than one of Swift's own modules, and which
+// one wins depends on import order; nanoseconds are nobody's.
+static inline int64_t cprocctl_monotonic_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline int64_t cprocctl_wall_clock_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline int cprocctl_set_receive_timeout(int fd, int seconds) {
+    struct timeval limit = {.tv_sec = seconds, .tv_usec = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+// Arms the timer for an instant of the monotonic clock; 0 disarms it.
+static inline int cprocctl_timerfd_arm(int fd, int64_t nanoseconds) {
+    struct itimerspec value = {
+        .it_value = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000}};
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME, &value, (struct itimerspec *)0);
+}
 
 static inline int cprocctl_epoll_add(int epoll, int fd, uint32_t events) {
     struct epoll_event event = {.events = events, .data = {.fd = fd}};

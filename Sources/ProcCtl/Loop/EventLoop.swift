@@ -13,7 +13,7 @@ package import SystemPackage
 ///
 /// It is unchecked Sendable because its state is confined to that thread; what
 /// other threads touch is behind the mutex.
-package final class EventLoop: @unchecked Sendable {
+package final class EventLoop: Scheduler, @unchecked Sendable {
   /// What a descriptor can be watched for (epoll_ctl(2)).
   package struct Interest: OptionSet, Sendable {
     package let rawValue: UInt32
@@ -25,11 +25,6 @@ package final class EventLoop: @unchecked Sendable {
     /// Reported whether asked for or not.
     package static let error = Interest(rawValue: EPOLLERR.rawValue)
     package static let hangUp = Interest(rawValue: EPOLLHUP.rawValue)
-  }
-
-  /// Names an armed timer; harmless once the timer has fired or was cancelled.
-  package struct TimerIdentifier: Hashable, Sendable {
-    fileprivate let number: UInt64
   }
 
   private struct Incoming {
@@ -117,6 +112,8 @@ package final class EventLoop: @unchecked Sendable {
   }
 
   // MARK: Timers
+
+  package var now: MonotonicInstant { .now }
 
   /// Calls the handler once, at the instant or as soon after it as the thread is free.
   @discardableResult
@@ -206,14 +203,8 @@ package final class EventLoop: @unchecked Sendable {
     let next = self.timers.earliestDeadline
     guard next != self.armedFor else { return }
     self.armedFor = next
-    var value = itimerspec()
-    if let next {
-      // Zero would disarm it.
-      let nanoseconds = max(next.nanoseconds, 1)
-      value.it_value.tv_sec = Int(nanoseconds / 1_000_000_000)
-      value.it_value.tv_nsec = Int(nanoseconds % 1_000_000_000)
-    }
-    timerfd_settime(self.timerDescriptor, Int32(TFD_TIMER_ABSTIME), &value, nil)
+    // Zero would disarm it, so an instant long gone is moved to 1.
+    _ = cprocctl_timerfd_arm(self.timerDescriptor, next.map { max($0.nanoseconds, 1) } ?? 0)
   }
 }
 

@@ -1,5 +1,4 @@
 internal import CProcCtl
-internal import Glibc
 
 /// A point on the kernel's monotonic clock (CLOCK_MONOTONIC, clock_gettime(2)).
 ///
@@ -14,9 +13,7 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable, InstantProtocol 
 
   /// The clock's reading now.
   public static var now: MonotonicInstant {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    MonotonicInstant(nanoseconds: cprocctl_monotonic_nanoseconds())
   }
 
   public func advanced(by duration: Duration) -> MonotonicInstant {

@@ -1,0 +1,121 @@
+internal import CProcCtl
+internal import Glibc
+package import SystemPackage
+
+/// One cgroup of ours (cgroups(7), version 2): made for one start of one
+/// process, killed as a whole, and removed.
+///
+/// Never used twice: once cgroup.kill was written, later kernels kill at birth
+/// what is put into it.
+package final class Cgroup {
+  package let path: FilePath
+  private var procsDescriptor: FileDescriptor?
+  private var removed = false
+
+  /// Makes the cgroup as a child of ours. No controller is enabled, so the rule
+  /// that inner cgroups hold no processes does not apply.
+  package init(name: String, under parent: FilePath) throws(ProcessError) {
+    self.path = parent.appending(FilePath.Component(name) ?? "procctl")
+    guard mkdir(self.path.string, 0o755) == 0 else {
+      throw ProcessError(.contain, doing: "make cgroup \(self.path)", underlyingError: Errno(rawValue: errno))
+    }
+    let descriptor = cprocctl_open(
+      self.path.appending("cgroup.procs").string, O_WRONLY | O_CLOEXEC, 0)
+    guard descriptor >= 0 else {
+      let error = Errno(rawValue: errno)
+      rmdir(self.path.string)
+      throw ProcessError(.contain, doing: "open \(self.path)/cgroup.procs", underlyingError: error)
+    }
+    self.procsDescriptor = FileDescriptor(rawValue: descriptor)
+  }
+
+  /// Whether a cgroup can be made, used and killed below this one; nil if so, otherwise why not.
+  package static func obstacle(under parent: FilePath) -> ProcessError? {
+    do throws(ProcessError) {
+      let probe = try Cgroup(name: "procctl-probe-\(getpid())", under: parent)
+      defer { probe.remove() }
+      guard access(probe.path.appending("cgroup.kill").string, W_OK) == 0 else {
+        return ProcessError(
+          .contain, doing: "find cgroup.kill (Linux 5.14)", underlyingError: Errno(rawValue: errno))
+      }
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// For ``ChildSetup/cgroupProcs``: the child writes itself into it.
+  package var procs: FileDescriptor? { self.procsDescriptor }
+
+  /// Everyone in it and in the cgroups below it.
+  package func members() -> [ProcessIdentifier] {
+    self.members(of: self.path)
+  }
+
+  private func members(of directory: FilePath) -> [ProcessIdentifier] {
+    var found: [ProcessIdentifier] = []
+    if let content = ProcFile.read(directory.appending("cgroup.procs").string, limit: 1 << 24) {
+      // A process in a pid namespace we do not see is shown as 0.
+      found = content.split(separator: UInt8(ascii: "\n")).compactMap {
+        Int32(decimal: $0).map { ProcessIdentifier($0) }
+      }
+    }
+    for child in Cgroup.children(of: directory) { found += self.members(of: child) }
+    return found
+  }
+
+  /// Whether a living process is in it or below it, by the kernel's own account.
+  package var isPopulated: Bool {
+    guard let events = ProcFile.read(self.path.appending("cgroup.events").string, limit: 4096) else {
+      return false
+    }
+    return String(decoding: events, as: UTF8.self).split(separator: "\n").contains("populated 1")
+  }
+
+  /// Kills everybody in it and below it at one stroke, those being forked included.
+  package func kill() throws(ProcessError) {
+    do {
+      try ProcFile.write("1", to: self.path.appending("cgroup.kill").string)
+    } catch {
+      throw ProcessError(.contain, doing: "write \(self.path)/cgroup.kill", underlyingError: error)
+    }
+  }
+
+  /// Removes it and the empty cgroups below it; false while somebody is in it.
+  @discardableResult
+  package func remove() -> Bool {
+    self.closeProcs()
+    if !self.removed { self.removed = Cgroup.remove(self.path) }
+    return self.removed
+  }
+
+  private static func remove(_ directory: FilePath) -> Bool {
+    for child in Cgroup.children(of: directory) where !Cgroup.remove(child) { return false }
+    return rmdir(directory.string) == 0 || errno == ENOENT
+  }
+
+  private static func children(of directory: FilePath) -> [FilePath] {
+    guard let stream = opendir(directory.string) else { return [] }
+    defer { closedir(stream) }
+    var names: [FilePath] = []
+    while let entry = readdir(stream) {
+      guard entry.pointee.d_type == UInt8(DT_DIR) else { continue }
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != "..", let component = FilePath.Component(name) {
+        names.append(directory.appending(component))
+      }
+    }
+    return names
+  }
+
+  private func closeProcs() {
+    if let descriptor = self.procsDescriptor { Glibc.close(descriptor.rawValue) }
+    self.procsDescriptor = nil
+  }
+
+  deinit {
+    self.closeProcs()
+  }
+}

@@ -1,0 +1,227 @@
+internal import CProcCtl
+internal import Glibc
+internal import SystemPackage
+
+/// Runs one command and answers for everything it starts.
+///
+/// This process becomes a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), so that
+/// whatever the command's descendants do (new sessions, double forks) they stay
+/// below us. The command's end is not the end: what it leaves behind gets the
+/// stop signal, the grace, KILL. Only when nobody is left is the command reaped
+/// and the guard done.
+///
+/// Confined to the loop's thread; it takes over this process's signals.
+package final class CommandGuard {
+  private let loop: EventLoop
+  private let kernel: LinuxKernel
+  private let reaper: Reaper
+  private let guarded: GuardedCommand
+  private let signals: SignalReader
+  private let terminal: Terminal?
+  private var cgroup: Cgroup?
+  private let startedAt = MonotonicInstant.now
+
+  private var leader = ProcessIdentity(processIdentifier: ProcessIdentifier(0), startTime: 0)
+  private var status: TerminationStatus?
+  private var timedOut = false
+  private var leftovers = 0
+  private var termination: Termination?
+  /// Children this process already had, from a program that became us by execve. Not the command's.
+  private var inheritedChildren: Set<ProcessIdentity> = []
+  private var report: GuardReport?
+
+  /// Takes over signals and adopts orphans from here on.
+  package init(_ guarded: GuardedCommand) throws(ProcessError) {
+    self.guarded = guarded
+    self.kernel = LinuxKernel()
+    self.reaper = Reaper(kernel: self.kernel)
+    self.loop = try EventLoop()
+    self.signals = try SignalReader(signals: Signal.all.filter { $0 != .kill && $0 != .stop })
+    self.terminal = guarded.foreground == .never ? nil : Terminal.inForeground()
+    guard cprocctl_set_child_subreaper(1) == 0 else {
+      throw ProcessError(
+        .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
+    }
+  }
+
+  /// Starts the command and returns when nothing of it is left, or when what is
+  /// left cannot be ended.
+  ///
+  /// - Parameter onStart: Called once the program runs.
+  /// - Throws: `ProcessError` if the command cannot be started.
+  package func run(onStart: (ProcessIdentity) -> Void = { _ in }) throws(ProcessError) -> GuardReport {
+    self.inheritedChildren = Set(
+      self.kernel.children(of: self.kernel.selfIdentifier).compactMap { self.kernel.status(of: $0)?.identity })
+    try self.start()
+    onStart(self.leader)
+    try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
+    if let limit = self.guarded.timeLimit {
+      self.loop.schedule(at: self.startedAt.advanced(by: limit)) { [self] in self.timeLimitReached() }
+    }
+    // It may have ended before SIGCHLD was watched for.
+    self.childrenChanged()
+    try self.loop.run()
+    self.loop.unwatch(self.signals.descriptor)
+    guard let report = self.report else {
+      throw ProcessError(.eventLoop, doing: "wait for the command", processIdentifier: self.leader.processIdentifier)
+    }
+    return report
+  }
+
+  private func start() throws(ProcessError) {
+    var command = self.guarded.command
+    if let terminal = self.terminal {
+      command.session = .newGroup(foregroundOf: terminal.descriptor)
+    } else if self.guarded.foreground == .always {
+      command.session = .newGroup(foregroundOf: nil)
+    }
+    if self.guarded.usesCgroup {
+      let cgroup = try Cgroup(
+        name: "procctl-spawn-\(self.kernel.selfIdentifier)", under: CgroupHierarchy.current().own)
+      self.cgroup = cgroup
+      command.setup.cgroupProcs = cgroup.procs
+    }
+    do throws(ProcessError) {
+      self.leader = try self.kernel.spawn(command)
+    } catch {
+      self.terminal?.takeForegroundBack()
+      self.cgroup?.remove()
+      throw error
+    }
+    self.reaper.hold(self.leader.processIdentifier)
+  }
+
+  // MARK: Events
+
+  private func readSignals() {
+    var childrenChanged = false
+    for arrival in self.signals.read() {
+      if arrival.signal == .childChanged {
+        childrenChanged = true
+      } else {
+        self.received(arrival)
+      }
+    }
+    if childrenChanged { self.childrenChanged() }
+  }
+
+  private func received(_ arrival: SignalReader.Arrival) {
+    let signal = arrival.signal
+    if self.status != nil {
+      // The command is gone and its leftovers are being stopped; they were not
+      // asked for, so only impatience is listened to.
+      if signal == .interrupt { self.termination?.hurry() }
+      if signal == .quit { self.termination?.skipToKill() }
+      return
+    }
+    if signal == .terminalStop, self.terminal == nil { return self.suspendWithCommand() }
+    // The kernel sends these to us for touching the terminal ourselves; they are no news to the command.
+    let sentByKernel = arrival.code > 0
+    if sentByKernel, signal == .terminalInput || signal == .terminalOutput { return }
+
+    guard let mapped = self.guarded.signalMap[signal, default: signal] else { return }
+    if signal == .terminate { return self.stop(sending: mapped) }
+    _ = try? self.kernel.send(mapped, toGroupOf: self.leader.processIdentifier)
+  }
+
+  /// A group without a parent in its session ignores TSTP, so a command in a
+  /// session of its own is stopped outright, and continued with us.
+  private func suspendWithCommand() {
+    _ = try? self.kernel.send(.stop, toGroupOf: self.leader.processIdentifier)
+    Terminal.suspendOurselves()
+    _ = try? self.kernel.send(.continue, toGroupOf: self.leader.processIdentifier)
+  }
+
+  private func timeLimitReached() {
+    guard self.status == nil else { return }
+    self.timedOut = true
+    self.stop(sending: self.guarded.stopSignal)
+  }
+
+  private func childrenChanged() {
+    for event in self.reaper.collect() {
+      if case .leaderEnded(_, let status) = event { self.leaderEnded(status) }
+    }
+    if self.status == nil { self.followStoppedCommand() }
+    self.termination?.membersChanged()
+  }
+
+  /// Ctrl-Z stopped the command in the foreground: stop too, so that the shell
+  /// above takes its terminal back, and hand it over again when we continue.
+  private func followStoppedCommand() {
+    guard let terminal = self.terminal, Terminal.hasStopped(self.leader.processIdentifier) else { return }
+    terminal.takeForegroundBack()
+    Terminal.suspendOurselves()
+    if terminal.isOurs { terminal.giveForeground(to: self.leader.processIdentifier) }
+    _ = try? self.kernel.send(.continue, toGroupOf: self.leader.processIdentifier)
+  }
+
+  private func leaderEnded(_ status: TerminationStatus) {
+    self.status = status
+    self.terminal?.takeForegroundBack()
+    let left = self.members()
+    self.leftovers = left.count
+    if self.termination == nil {
+      self.terminate(with: .standard(signal: self.guarded.stopSignal, grace: self.guarded.grace))
+    } else if !left.isEmpty {
+      // The stop was addressed to the command's group; those outside of it hear it now.
+      self.kernel.send(self.guarded.stopSignal, toAll: left)
+    }
+  }
+
+  // MARK: Stopping
+
+  /// Asks the command's process group to end, and starts the clock that ends it by force.
+  private func stop(sending signal: Signal) {
+    guard self.termination == nil else {
+      _ = try? self.kernel.send(signal, toGroupOf: self.leader.processIdentifier)
+      return
+    }
+    self.terminate(with: .standard(signal: signal, grace: self.guarded.grace))
+  }
+
+  private func terminate(with escalation: Escalation) {
+    let target = Termination.Target(
+      members: { [self] in self.members() },
+      send: { [self] signal, members in self.send(signal, to: members) })
+    let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) { [self] result in
+      self.ended(result)
+    }
+    self.termination = termination
+    termination.start()
+  }
+
+  /// Everyone below us but the command's zombie and whom we had before it.
+  private func members() -> [ProcessStatus] {
+    var excluded: Set<ProcessIdentifier> = []
+    return self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
+      if self.inheritedChildren.contains(process.identity) || excluded.contains(process.parent) {
+        excluded.insert(process.processIdentifier)
+        return false
+      }
+      return process.identity != self.leader || self.status == nil
+    }
+  }
+
+  private func send(_ signal: Signal, to members: [ProcessStatus]) -> [(ProcessStatus, ProcessError)] {
+    if signal == .kill {
+      try? self.cgroup?.kill()
+    } else if self.status == nil {
+      let pid = self.leader.processIdentifier
+      _ = try? self.kernel.send(signal, toGroupOf: pid)
+      if signal.needsContinue { _ = try? self.kernel.send(.continue, toGroupOf: pid) }
+      return []
+    }
+    return self.kernel.send(signal, toAll: members)
+  }
+
+  private func ended(_ result: StopResult) {
+    self.reaper.release(self.leader.processIdentifier)
+    self.cgroup?.remove()
+    self.report = GuardReport(
+      status: self.status, identity: self.leader, timedOut: self.timedOut, leftovers: self.leftovers,
+      lastSignal: result.lastSignal, survivors: result.survivors,
+      duration: self.startedAt.duration(to: .now))
+    self.loop.stop()
+  }
+}

@@ -1,0 +1,126 @@
+/// What the process core asks of the kernel, and nothing more.
+///
+/// One conformance is Linux; the other is a simulation with virtual time, in
+/// which a schedule of faults can be replayed. All calls return at once.
+package protocol Kernel: AnyObject {
+  var now: MonotonicInstant { get }
+
+  /// The process all of this runs in.
+  var selfIdentifier: ProcessIdentifier { get }
+
+  /// Starts the command; the child is not reaped before ``reap(_:)``.
+  func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity
+
+  /// The process as /proc shows it; nil once it is reaped.
+  func status(of process: ProcessIdentifier) -> ProcessStatus?
+
+  /// The direct children, zombies among them; empty if the process is gone.
+  func children(of process: ProcessIdentifier) -> [ProcessIdentifier]
+
+  /// Every process there is.
+  func allProcesses() -> [ProcessStatus]
+
+  /// The value of ``attributionCookieName`` in the environment the process
+  /// started with; nil where there is none or it cannot be read.
+  func cookie(of process: ProcessIdentifier) -> ByteString?
+
+  /// How the child ended, without reaping it; nil while it runs.
+  func peekExit(of child: ProcessIdentifier) -> TerminationStatus?
+
+  /// The first child that has ended, without reaping it.
+  func peekAnyExit() -> AnyChildExit
+
+  /// Reaps the child if it has ended.
+  func reap(_ child: ProcessIdentifier) -> TerminationStatus?
+
+  /// Sends the signal to that very process, never to one that reuses its number.
+  func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery
+
+  /// Sends the signal to the process group of a child that is not reaped yet
+  /// (unreaped, the child pins the group's number).
+  func send(_ signal: Signal, toGroupOf child: ProcessIdentifier) throws(ProcessError) -> SignalDelivery
+}
+
+/// The answer to "has any child ended?" (waitid(2) with P_ALL).
+package enum AnyChildExit: Equatable, Sendable {
+  /// There is no child at all: to a subreaper, the kernel's proof that no descendant is left.
+  case noChildren
+  /// There are children and all of them run.
+  case allRunning
+  case ended(ProcessIdentifier, TerminationStatus)
+}
+
+/// What became of a signal.
+package enum SignalDelivery: Equatable, Sendable {
+  case sent
+  /// The process is gone, or its number belongs to another one now.
+  case gone
+}
+
+extension Kernel {
+  /// All processes below this one, dead ones among them, parents before children.
+  ///
+  /// A process whose parent dies while we look moves up to the subreaper, so the
+  /// root's children are read again until a pass finds nobody new.
+  package func descendants(of root: ProcessIdentifier) -> [ProcessStatus] {
+    var found: [ProcessStatus] = []
+    var seen: Set<ProcessIdentifier> = []
+    for _ in 0..<16 {
+      let new = self.children(of: root).filter { !seen.contains($0) }
+      if new.isEmpty { break }
+      self.collect(below: new, into: &found, seen: &seen)
+    }
+    return found
+  }
+
+  /// These processes and all below them, parents before children.
+  package func descendants(below roots: [ProcessIdentifier]) -> [ProcessStatus] {
+    var found: [ProcessStatus] = []
+    var seen: Set<ProcessIdentifier> = []
+    self.collect(below: roots, into: &found, seen: &seen)
+    return found
+  }
+
+  private func collect(
+    below roots: [ProcessIdentifier], into found: inout [ProcessStatus], seen: inout Set<ProcessIdentifier>
+  ) {
+    var queue = roots
+    while let next = queue.popLast() {
+      guard seen.insert(next).inserted, let status = self.status(of: next) else { continue }
+      found.append(status)
+      if !status.isDead { queue += self.children(of: next) }
+    }
+  }
+
+  /// The processes below this one that still run.
+  package func livingDescendants() -> [ProcessStatus] {
+    self.descendants(of: self.selfIdentifier).filter { !$0.isDead }
+  }
+
+  /// Sends the signal to all of them; TERM, HUP, INT and QUIT are followed by
+  /// CONT, because a stopped process does not see them before it continues.
+  ///
+  /// Returns those that may not be signalled (EPERM), with the error.
+  @discardableResult
+  package func send(_ signal: Signal, toAll members: [ProcessStatus]) -> [(ProcessStatus, ProcessError)] {
+    var refused: [(ProcessStatus, ProcessError)] = []
+    for member in members {
+      do throws(ProcessError) {
+        _ = try self.send(signal, to: member)
+      } catch {
+        refused.append((member, error))
+      }
+    }
+    if signal.needsContinue {
+      for member in members { _ = try? self.send(.continue, to: member) }
+    }
+    return refused
+  }
+}
+
+extension Signal {
+  /// Whether a stopped process must be continued to see it.
+  package var needsContinue: Bool {
+    [.terminate, .hangUp, .interrupt, .quit].contains(self)
+  }
+}

@@ -1,0 +1,132 @@
+internal import CProcCtl
+internal import Glibc
+internal import SystemPackage
+
+/// The kernel this process runs on.
+package final class LinuxKernel: Kernel {
+  package let selfIdentifier: ProcessIdentifier
+
+  package init() {
+    self.selfIdentifier = ProcessIdentifier(getpid())
+  }
+
+  package var now: MonotonicInstant { .now }
+
+  package func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
+    let pid = try Spawner.spawn(command)
+    // Unreaped, it has a /proc entry; without /proc the number alone must do.
+    return ProcessIdentity(
+      processIdentifier: pid, startTime: self.status(of: pid)?.identity.startTime ?? 0)
+  }
+
+  package func status(of process: ProcessIdentifier) -> ProcessStatus? {
+    ProcFile.read("/proc/\(process)/stat", limit: 4096).flatMap { ProcessStatus(parsing: $0) }
+  }
+
+  package func children(of process: ProcessIdentifier) -> [ProcessIdentifier] {
+    // A child belongs to the thread that made it, and an orphan to the subreaper's
+    // main thread or, if that has exited, to another one.
+    var children = self.children(of: process, thread: process.value)
+    let threads = ProcFile.numericNames(in: "/proc/\(process)/task")
+    if threads.count > 1 {
+      for thread in threads where thread != process.value {
+        children += self.children(of: process, thread: thread)
+      }
+    }
+    return children
+  }
+
+  private func children(of process: ProcessIdentifier, thread: Int32) -> [ProcessIdentifier] {
+    guard let content = ProcFile.read("/proc/\(process)/task/\(thread)/children", limit: 1 << 24) else {
+      return []
+    }
+    return content.split(separator: UInt8(ascii: " ")).compactMap { word in
+      Int32(decimal: word).map { ProcessIdentifier($0) }
+    }
+  }
+
+  package func allProcesses() -> [ProcessStatus] {
+    ProcFile.numericNames(in: "/proc").compactMap { self.status(of: ProcessIdentifier($0)) }
+  }
+
+  package func cookie(of process: ProcessIdentifier) -> ByteString? {
+    let name = Array("\(attributionCookieName)=".utf8)
+    let content = ProcFile.read("/proc/\(process)/environ", limit: 1 << 22)
+    let entry = content?.split(separator: 0).first { $0.starts(with: name) }
+    return entry.map { ByteString(bytes: $0.dropFirst(name.count)) }
+  }
+
+  // MARK: Waiting
+
+  package func peekExit(of child: ProcessIdentifier) -> TerminationStatus? {
+    self.wait(CPROCCTL_P_PID, UInt32(child.value), WEXITED | WNOHANG | WNOWAIT)?.1
+  }
+
+  package func peekAnyExit() -> AnyChildExit {
+    errno = 0
+    if let (pid, status) = self.wait(CPROCCTL_P_ALL, 0, WEXITED | WNOHANG | WNOWAIT) {
+      return .ended(pid, status)
+    }
+    return errno == ECHILD ? .noChildren : .allRunning
+  }
+
+  package func reap(_ child: ProcessIdentifier) -> TerminationStatus? {
+    self.wait(CPROCCTL_P_PID, UInt32(child.value), WEXITED | WNOHANG)?.1
+  }
+
+  private func wait(
+    _ kind: Int, _ identifier: UInt32, _ options: Int32
+  ) -> (ProcessIdentifier, TerminationStatus)? {
+    var information = siginfo_t()
+    var result: Int32
+    repeat {
+      // __WALL: children made by clone(2) with another exit signal count too.
+      result = cprocctl_waitid(Int32(kind), identifier, &information, options | Self.everyKindOfChild)
+    } while result != 0 && errno == EINTR
+    let pid = cprocctl_siginfo_pid(&information)
+    guard result == 0, pid != 0 else { return nil }
+    let status = TerminationStatus(
+      code: cprocctl_siginfo_code(&information), status: cprocctl_siginfo_status(&information))
+    return (ProcessIdentifier(pid), status)
+  }
+
+  /// __WALL of wait(2).
+  private static let everyKindOfChild: Int32 = 0x4000_0000
+
+  // MARK: Signals
+
+  package func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery {
+    let pid = process.processIdentifier
+    // Our own child keeps its number until we reap it.
+    if process.parent == self.selfIdentifier {
+      return try self.delivery(of: kill(pid.value, signal.rawValue), signal, pid)
+    }
+    let descriptor = cprocctl_pidfd_open(pid.value, 0)
+    guard descriptor >= 0 else {
+      if errno == ESRCH || errno == EINVAL { return .gone }
+      // Out of descriptors or no pidfd in this kernel: check, then send.
+      guard self.status(of: pid)?.identity == process.identity else { return .gone }
+      return try self.delivery(of: kill(pid.value, signal.rawValue), signal, pid)
+    }
+    defer { close(descriptor) }
+    guard self.status(of: pid)?.identity == process.identity else { return .gone }
+    return try self.delivery(
+      of: cprocctl_pidfd_send_signal(descriptor, signal.rawValue, 0), signal, pid)
+  }
+
+  package func send(
+    _ signal: Signal, toGroupOf child: ProcessIdentifier
+  ) throws(ProcessError) -> SignalDelivery {
+    try self.delivery(of: kill(-child.value, signal.rawValue), signal, child)
+  }
+
+  private func delivery(
+    of result: Int32, _ signal: Signal, _ pid: ProcessIdentifier
+  ) throws(ProcessError) -> SignalDelivery {
+    if result == 0 { return .sent }
+    let error = Errno(rawValue: errno)
+    if error == .noSuchProcess { return .gone }
+    throw ProcessError(
+      .signal, doing: "send \(signal)", underlyingError: error, processIdentifier: pid)
+  }
+}

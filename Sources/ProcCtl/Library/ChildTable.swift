@@ -1,0 +1,127 @@
+internal import CProcCtl
+internal import Glibc
+internal import SystemPackage
+
+/// The children of a ``ChildProcesses`` instance. Confined to its loop's thread.
+final class ChildTable {
+  private final class Child {
+    let identity: ProcessIdentity
+    let cookie: ByteString
+    let leftovers: Escalation
+    var descriptor: FileDescriptor?
+    var stop: ForeignStop?
+    var end: ProcessEnd?
+    var waiters: [(ProcessEnd) -> Void] = []
+
+    init(identity: ProcessIdentity, cookie: ByteString, leftovers: Escalation) {
+      self.identity = identity
+      self.cookie = cookie
+      self.leftovers = leftovers
+    }
+  }
+
+  private let loop: EventLoop
+  private let kernel = LinuxKernel()
+  private let policy: ReapingPolicy
+  private var orphans: OrphanReaper
+  private var children: [ProcessIdentity: Child] = [:]
+  private var spawned: UInt64 = 0
+  private let seed = MonotonicInstant.now.nanoseconds
+
+  init(loop: EventLoop, policy: ReapingPolicy) {
+    self.loop = loop
+    self.policy = policy
+    self.orphans = OrphanReaper(kernel: self.kernel, grace: policy.grace)
+  }
+
+  func spawn(_ command: Command, leftovers: Escalation) throws(ProcessError) -> ProcessIdentity {
+    self.spawned += 1
+    let cookie = ByteString("\(getpid()):\(self.seed):\(self.spawned)")
+    var command = command
+    command.environment = command.environment.setting(ByteString(attributionCookieName), to: cookie)
+    let identity = try self.kernel.spawn(command)
+    let child = Child(identity: identity, cookie: cookie, leftovers: leftovers)
+    self.children[identity] = child
+    let raw = cprocctl_pidfd_open(identity.processIdentifier.value, 0)
+    guard raw >= 0 else {
+      let error = Errno(rawValue: errno)
+      self.stop(child, Escalation(steps: []))
+      throw ProcessError(
+        .spawn, doing: "open a pidfd", underlyingError: error, processIdentifier: identity.processIdentifier)
+    }
+    let descriptor = FileDescriptor(rawValue: raw)
+    child.descriptor = descriptor
+    try self.loop.watch(descriptor, for: .readable) { [unowned self] _ in
+      self.letGo(of: child)
+      self.stop(child, leftovers)
+    }
+    return identity
+  }
+
+  func whenEnded(_ identity: ProcessIdentity, _ body: @escaping (ProcessEnd) -> Void) {
+    guard let child = self.children[identity] else {
+      // Ended and forgotten before: nothing of it is left.
+      return body(ProcessEnd(status: nil, lastSignal: nil, survivors: []))
+    }
+    if let end = child.end { return body(end) }
+    child.waiters.append(body)
+  }
+
+  func terminate(_ identity: ProcessIdentity, _ escalation: Escalation) {
+    guard let child = self.children[identity], child.end == nil else { return }
+    self.stop(child, escalation)
+  }
+
+  func send(_ signal: Signal, to identity: ProcessIdentity) {
+    guard let child = self.children[identity], child.end == nil else { return }
+    _ = try? self.kernel.send(signal, toGroupOf: identity.processIdentifier)
+  }
+
+  private func letGo(of child: Child) {
+    guard let descriptor = child.descriptor else { return }
+    child.descriptor = nil
+    self.loop.unwatch(descriptor)
+    close(descriptor.rawValue)
+  }
+
+  /// Ends the child, if it runs, and all that belongs to it, then reaps it. The
+  /// child's zombie holds its session's number until then.
+  private func stop(_ child: Child, _ escalation: Escalation) {
+    guard child.stop == nil, let status = self.kernel.status(of: child.identity.processIdentifier) else {
+      // Its end while it is being stopped is one more change of the set.
+      return
+    }
+    let mark = StopSelection.AdoptionMark(subreaper: self.kernel.selfIdentifier, cookie: child.cookie)
+    let stop = ForeignStop(
+      loop: self.loop, selections: [StopSelection(target: status, scope: .tree, mark: mark)])
+    child.stop = stop
+    stop.start(escalation) { [unowned self] result in
+      self.ended(child, result)
+    }
+  }
+
+  private func ended(_ child: Child, _ result: StopResult) {
+    self.letGo(of: child)
+    child.stop = nil
+    let end = ProcessEnd(
+      status: self.kernel.reap(child.identity.processIdentifier), lastSignal: result.lastSignal,
+      survivors: result.survivors)
+    child.end = end
+    for waiter in child.waiters { waiter(end) }
+    child.waiters = []
+    _ = self.orphans.collect(except: self.tracked)
+  }
+
+  private var tracked: Set<ProcessIdentifier> {
+    Set(self.children.values.filter { $0.end == nil }.map(\.identity.processIdentifier))
+  }
+
+  /// Adopted orphans end without anybody being told, so look from time to time.
+  func lookForOrphans() {
+    guard let interval = self.policy.lookInterval else { return }
+    _ = self.orphans.collect(except: self.tracked)
+    _ = self.loop.schedule(at: self.loop.now.advanced(by: interval)) { [unowned self] in
+      self.lookForOrphans()
+    }
+  }
+}

@@ -1,0 +1,9 @@
+/// The end of a child process and of everything it started.
+public struct ProcessEnd: Sendable {
+  /// How the child itself ended; nil if it could not be ended.
+  public var status: TerminationStatus?
+  /// The last signal that was needed to end it or what it left; nil if none was.
+  public var lastSignal: Signal?
+  /// Who is left all the same. Empty means nothing is.
+  public var survivors: [Survivor]
+}

@@ -1,0 +1,44 @@
+/// Which ended children of this process are ours to reap.
+///
+/// A status goes to whoever waits first, so a library that waits for everybody
+/// takes the statuses of all others in the program: Foundation.Process then even
+/// reports success for a child that failed.
+public struct ReapingPolicy: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable {
+    case trackedOnly
+    case cooperative(grace: Duration)
+    case exclusive
+  }
+
+  package var kind: Kind
+
+  /// Only the children started here. Orphans go to whoever adopts them today.
+  public static let trackedOnly = ReapingPolicy(kind: .trackedOnly)
+
+  /// This process becomes a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) and
+  /// reaps the orphans it adopts, but leaves every child it does not know to
+  /// others for the grace, which they need to collect their own.
+  ///
+  /// The kernel tells nobody about an adoption, so this looks once per grace.
+  public static func cooperative(grace: Duration = .seconds(2)) -> ReapingPolicy {
+    ReapingPolicy(kind: .cooperative(grace: max(grace, .milliseconds(100))))
+  }
+
+  /// This process becomes a subreaper and every ended child is reaped as soon as
+  /// it is seen. For programs in which nobody else starts processes.
+  public static let exclusive = ReapingPolicy(kind: .exclusive)
+
+  /// How often to look for adopted orphans; nil for never.
+  var lookInterval: Duration? {
+    switch self.kind {
+    case .trackedOnly: nil
+    case .cooperative(let grace): grace
+    case .exclusive: .milliseconds(100)
+    }
+  }
+
+  /// How long an unknown zombie is left to others.
+  var grace: Duration {
+    if case .cooperative(let grace) = self.kind { grace } else { .zero }
+  }
+}

@@ -1,0 +1,45 @@
+internal import Glibc
+internal import SystemPackage
+
+/// Finds the file a command's name stands for, the way execvp(3) does, but with
+/// an answer to why it was not found.
+enum ExecutableSearch {
+  static let defaultPath: ByteString = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+  /// The path to execute, zero-terminated.
+  static func path(for command: Command) throws(ProcessError) -> [CChar] {
+    switch command.executable.location {
+    case .path(let path):
+      return path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
+    case .name(let name):
+      guard !name.bytes.isEmpty else {
+        throw ProcessError(.commandNotFound, doing: "the command is empty", underlyingError: .noSuchFileOrDirectory)
+      }
+      if name.bytes.contains(UInt8(ascii: "/")) { return name.zeroTerminated }
+      return try self.search(name, in: command.environment.value(of: "PATH") ?? self.defaultPath)
+    }
+  }
+
+  private static func search(_ name: ByteString, in path: ByteString) throws(ProcessError) -> [CChar] {
+    var denied = false
+    for directory in path.bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
+      // An empty entry is the working directory.
+      let prefix = directory.isEmpty ? [UInt8(ascii: ".")] : Array(directory)
+      let candidate = ByteString(bytes: prefix + [UInt8(ascii: "/")] + name.bytes).zeroTerminated
+      var status = stat()
+      guard stat(candidate, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+      if access(candidate, X_OK) == 0 { return candidate }
+      denied = true
+    }
+    if denied {
+      throw ProcessError(
+        .commandNotExecutable, doing: "execute \(name)", underlyingError: .permissionDenied)
+    }
+    throw ProcessError(
+      .commandNotFound, doing: "find \(name) in PATH", underlyingError: .noSuchFileOrDirectory)
+  }
+}
+
+extension ByteString {
+  var zeroTerminated: [CChar] { self.bytes.map { CChar(bitPattern: $0) } + [0] }
+}

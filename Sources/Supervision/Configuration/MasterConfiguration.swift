@@ -1,0 +1,30 @@
+public import SystemPackage
+
+/// Everything the master is told: its own settings and its workers.
+public struct MasterConfiguration: Sendable, Equatable {
+  public var shutdown: ShutdownTimeouts
+  /// The control socket; nil for the default place.
+  public var control: FilePath?
+  /// `HOST:PORT` of the health endpoint; nil for none.
+  public var health: String?
+  public var logDirectory: FilePath?
+  public var logFormat: LogFormat
+  /// In the order of the file; those of `[repositories]` last, in the order of theirs.
+  public var workers: [WorkerDefinition]
+  /// In the order of the file; the last one runs first.
+  public var cleanups: [CleanupCommand]
+
+  public init(
+    shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: String? = nil,
+    logDirectory: FilePath? = nil, logFormat: LogFormat = .text, workers: [WorkerDefinition],
+    cleanups: [CleanupCommand] = []
+  ) {
+    self.shutdown = shutdown
+    self.control = control
+    self.health = health
+    self.logDirectory = logDirectory
+    self.logFormat = logFormat
+    self.workers = workers
+    self.cleanups = cleanups
+  }
+}

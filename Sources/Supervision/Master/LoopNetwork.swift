@@ -1,0 +1,77 @@
+internal import ProcCtl
+
+/// The network as it is, on the event loop.
+final class LoopNetwork: WorkerNetwork {
+  /// How long a worker has to answer a request to stop; how long it then takes
+  /// to stop is the step's business.
+  private static let answerTimeout = Duration.seconds(5)
+
+  private let loop: EventLoop
+
+  init(loop: EventLoop) {
+    self.loop = loop
+  }
+
+  func holder(ofPort port: UInt16) -> String? {
+    do throws(ProcessError) {
+      let state = try PortCheck().state(of: port)
+      return state.isFreeForReuse ? nil : "\(state)"
+    } catch {
+      // A port we cannot judge is not called free.
+      return "\(error)"
+    }
+  }
+
+  func awaitReadiness(
+    of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
+    whenReady: @escaping () -> Void
+  ) -> any Cancellable {
+    let path: String?
+    switch definition.ready {
+    case .http(let given): path = given
+    case .tcp: path = nil
+    // The worker speaks first; there is nothing to ask.
+    case .notify, .descriptor, .exec, .none: return NothingUnderWay()
+    }
+    guard let port = definition.port else { return NothingUnderWay() }
+    let watch = ReadinessWatch(loop: self.loop, port: port, path: path, members: members, whenReady: whenReady)
+    watch.start()
+    return watch
+  }
+
+  func send(
+    _ request: StopRequest, toPort port: UInt16, completion: @escaping (String?) -> Void
+  ) -> any Cancellable {
+    let address = SocketAddress.tcp(.loopbackV4, port: port)
+    let exchange = HTTPExchange(
+      on: self.loop, to: address,
+      HTTPRequest(method: request.method, path: request.path, host: Probe.host(of: address)),
+      deadline: self.loop.now.advanced(by: LoopNetwork.answerTimeout)
+    ) { outcome in
+      switch outcome {
+      case .success(let response) where (200..<300).contains(response.status): completion(nil)
+      case .success(let response): completion("HTTP status \(response.status)")
+      case .failure(.cancelled): break
+      case .failure(let failure): completion(failure.description)
+      }
+    }
+    exchange.start()
+    return CancellableExchange(exchange)
+  }
+}
+
+private final class NothingUnderWay: Cancellable {
+  func cancel() {}
+}
+
+private final class CancellableExchange: Cancellable {
+  private let exchange: HTTPExchange
+
+  init(_ exchange: HTTPExchange) {
+    self.exchange = exchange
+  }
+
+  func cancel() {
+    self.exchange.cancel()
+  }
+}

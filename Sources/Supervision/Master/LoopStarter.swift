@@ -1,0 +1,78 @@
+internal import CProcCtl
+internal import Glibc
+internal import ProcCtl
+internal import SystemPackage
+internal import SystemdNotify
+
+/// Prepares workers for their start: output, notify socket, cgroup, identity.
+final class LoopStarter: WorkerStarter {
+  private let plan: ContainmentPlan
+  private let logDirectory: FilePath?
+  private let loop: EventLoop
+  private var notifySockets: [String: NotifySocket] = [:]
+  /// Told when a worker's process says READY=1: the worker's name and the sender.
+  var whenNotified: ((String, Notification) -> Void)?
+
+  init(plan: ContainmentPlan, logDirectory: FilePath?, loop: EventLoop) {
+    self.plan = plan
+    self.logDirectory = logDirectory
+    self.loop = loop
+  }
+
+  func command(for definition: WorkerDefinition, start: Int) throws(ProcessError) -> PreparedWorker {
+    let words = definition.arguments()
+    guard let program = words.first else {
+      throw ProcessError(.invalidArgument, doing: "the command of \(definition.name) is empty")
+    }
+    var command = Command(.name(ByteString(program)), arguments: words.dropFirst().map { ByteString($0) })
+    for (name, value) in definition.variables() {
+      command.environment = command.environment.setting(ByteString(name), to: ByteString(value))
+    }
+    if definition.ready == .notify {
+      let socket = try self.notifySocket(of: definition.name)
+      command.environment = command.environment.setting(
+        "NOTIFY_SOCKET", to: ByteString(socket.environmentValue))
+    }
+    command.directory = definition.directory
+    command.setup = try definition.childSetup()
+    command.standardInput = .null
+
+    var prepared = PreparedWorker(command: command)
+    if self.plan.usesCgroup(definition), let parent = self.plan.parent {
+      let cgroup = try Cgroup(name: "\(definition.name).\(start + 1)", under: parent)
+      prepared.cgroup = cgroup
+      prepared.command.setup.cgroupProcs = cgroup.procs
+    }
+    if let directory = self.logDirectory {
+      let log = try self.openLog(directory.appending("\(definition.name).log"))
+      prepared.command.standardOutput = .descriptor(log)
+      prepared.command.standardError = .descriptor(log)
+      prepared.afterSpawn = { close(log.rawValue) }
+    }
+    return prepared
+  }
+
+  private func openLog(_ path: FilePath) throws(ProcessError) -> FileDescriptor {
+    let descriptor = cprocctl_open(path.string, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+    guard descriptor >= 0 else {
+      throw ProcessError(.spawn, doing: "open the log \(path)", underlyingError: Errno(rawValue: errno))
+    }
+    return FileDescriptor(rawValue: descriptor)
+  }
+
+  /// Bound once per worker, before its first start: the first child is never faster than us.
+  private func notifySocket(of name: String) throws(ProcessError) -> NotifySocket {
+    if let socket = self.notifySockets[name] { return socket }
+    let socket: NotifySocket
+    do throws(NotificationError) {
+      socket = try NotifySocket()
+    } catch {
+      throw ProcessError(.spawn, doing: "\(error)", underlyingError: error.underlyingError)
+    }
+    try self.loop.watch(socket.descriptor, for: .readable) { [unowned self, unowned socket] _ in
+      for notification in (try? socket.receive()) ?? [] { self.whenNotified?(name, notification) }
+    }
+    self.notifySockets[name] = socket
+    return socket
+  }
+}

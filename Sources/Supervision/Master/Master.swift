@@ -1,0 +1,396 @@
+package import ProcCtl
+
+/// Supervises workers: carries out what their lives decide, reaps every
+/// descendant, and ends when nothing is left.
+///
+/// A thin driver. It turns kernel facts into events for ``WorkerLife`` and its
+/// effects into calls; it decides nothing about a single worker. Confined to the
+/// scheduler's thread.
+package final class Master {
+  package enum Phase: Sendable, Equatable {
+    case running
+    /// Workers are being ended.
+    case stopping
+    /// What belongs to no worker is being ended.
+    case sweeping
+    case cleaning
+    case ended
+  }
+
+  private let kernel: any Kernel
+  private let scheduler: any Scheduler
+  private let network: any WorkerNetwork
+  private let starter: any WorkerStarter
+  private let cleanups: any CleanupRunner
+  private let reaper: Reaper
+  private let sets: ProcessSets
+  private let workers: [WorkerRecord]
+  private var leaders: [ProcessIdentifier: WorkerRecord] = [:]
+  package weak var observer: (any MasterObserver)?
+
+  package private(set) var phase = Phase.running
+  private var queue: [(WorkerRecord, WorkerLife.Event)] = []
+  private var isDraining = false
+  private var wasReady = false
+  private var noChildren = false
+  private var sweep: Termination?
+  private var outcome = ShutdownOutcome()
+  private var lastStatus = ""
+
+  package init(
+    definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
+    scheduler: any Scheduler, network: any WorkerNetwork, starter: any WorkerStarter,
+    cleanups: any CleanupRunner, seed: UInt64
+  ) {
+    self.kernel = kernel
+    self.scheduler = scheduler
+    self.network = network
+    self.starter = starter
+    self.cleanups = cleanups
+    let reaper = Reaper(kernel: kernel)
+    self.reaper = reaper
+    self.sets = ProcessSets(kernel: kernel) { reaper.isHeld($0) }
+    self.workers = definitions.enumerated().map { index, definition in
+      WorkerRecord(
+        index: index, definition: definition,
+        life: WorkerLife(definition: definition, portTimeout: timeouts.ports, seed: seed &+ UInt64(index)),
+        cookie: ByteString("\(definition.name):\(String(seed &+ UInt64(index), radix: 16))"))
+    }
+    for worker in self.workers { self.sets.add(worker: worker.index, cookie: worker.cookie) }
+  }
+
+  // MARK: Commands
+
+  /// Starts every worker, all at once.
+  package func start() {
+    for worker in self.workers { self.post(worker, .start) }
+    self.drain()
+  }
+
+  /// Ends the worker and starts it again; false if there is none of that name or the master is stopping.
+  @discardableResult
+  package func restart(worker name: String) -> Bool {
+    guard self.phase == .running, let worker = self.workers.first(where: { $0.definition.name == name }) else {
+      return false
+    }
+    self.post(worker, .restart)
+    self.drain()
+    return true
+  }
+
+  /// Ends everything. Once: later calls change nothing.
+  package func stop(reason: String) {
+    guard self.phase == .running else { return }
+    self.phase = .stopping
+    self.observer?.stopBegan(reason, budget: self.longestStop)
+    for worker in self.workers { self.post(worker, .stop) }
+    self.drain()
+  }
+
+  /// Goes on to each worker's next harder step.
+  package func hurry() { self.push(.hurry) { $0.hurry() } }
+
+  /// Goes straight to KILL.
+  package func kill() { self.push(.kill) { $0.skipToKill() } }
+
+  private func push(_ event: WorkerLife.Event, sweep: (Termination) -> Void) {
+    guard self.phase != .running else { return }
+    for worker in self.workers { self.post(worker, event) }
+    self.drain()
+    self.sweep.map(sweep)
+  }
+
+  // MARK: Facts
+
+  /// SIGCHLD came: one or many children have ended.
+  package func childrenChanged() {
+    self.sets.invalidate()
+    for event in self.reaper.collect() {
+      switch event {
+      case .leaderEnded(let pid, let status):
+        guard let worker = self.leaders[pid] else { continue }
+        worker.leaderRuns = false
+        self.post(worker, .leaderEnded(status))
+      case .orphanReaped: break
+      case .noChildrenLeft: self.noChildren = true
+      }
+    }
+    for worker in self.leaders.values where !worker.leaderRuns { self.look(at: worker) }
+    self.drain()
+    self.sweep?.membersChanged()
+  }
+
+  /// A worker's process says it is ready (sd_notify).
+  package func notifiedReady(worker index: Int, by sender: ProcessIdentifier) {
+    let worker = self.workers[index]
+    self.sets.invalidate()
+    guard self.members(of: worker).contains(where: { $0.processIdentifier == sender }) else { return }
+    self.post(worker, .becameReady)
+    self.drain()
+  }
+
+  /// Something in ourselves broke: remember it, and end the workers.
+  package func failed(_ description: String) {
+    self.outcome.internalErrors.append(description)
+    self.stop(reason: "internal error: \(description)")
+  }
+
+  // MARK: State for people
+
+  package var readyCount: Int { self.workers.count { $0.life.state == .ready } }
+
+  package var status: String {
+    let total = self.workers.count
+    switch self.phase {
+    case .running:
+      if self.readyCount == total { return "ready \(total)/\(total)" }
+      let waiting = self.workers.first { $0.life.state != .ready && !$0.life.state.isFinal }
+      var text = "ready \(self.readyCount)/\(total)"
+      if let waiting { text += ", waiting for \(self.description(of: waiting))" }
+      return text
+    case .stopping:
+      let left = self.workers.filter { !$0.life.state.isFinal }
+      var text = "stopping \(total - left.count)/\(total)"
+      if let waiting = left.first { text += ", waiting for \(self.description(of: waiting))" }
+      return text
+    case .sweeping: return "ending what belongs to no worker"
+    case .cleaning: return "cleaning up"
+    case .ended: return "stopped: \(self.outcome.summary)"
+    }
+  }
+
+  private func description(of worker: WorkerRecord) -> String {
+    guard let leader = worker.leader else { return "\(worker.definition.name) (\(worker.life.state))" }
+    return "\(worker.definition.name) (pid \(leader.processIdentifier))"
+  }
+
+  /// The longest a stop can take, if everything uses all of its time.
+  package var longestStop: Duration {
+    let slowest = self.workers.map { worker in
+      worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.killWait
+    }.max()
+    let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.killWait
+    return (slowest ?? .zero) + self.portTimeout + sweep + self.cleanups.longest
+  }
+
+  private var portTimeout: Duration { self.workers.isEmpty ? .zero : self.workers[0].life.portTimeout }
+
+  // MARK: Events and effects
+
+  private func post(_ worker: WorkerRecord, _ event: WorkerLife.Event) {
+    self.queue.append((worker, event))
+  }
+
+  private func drain() {
+    guard !self.isDraining else { return }
+    self.isDraining = true
+    var position = 0
+    while position < self.queue.count {
+      let (worker, event) = self.queue[position]
+      position += 1
+      for effect in worker.life.handle(event, at: self.scheduler.now) { self.perform(effect, for: worker) }
+    }
+    self.queue.removeAll(keepingCapacity: true)
+    self.isDraining = false
+    self.fleetChanged()
+  }
+
+  private func perform(_ effect: WorkerLife.Effect, for worker: WorkerRecord) {
+    switch effect {
+    case .checkPort:
+      self.post(worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+    case .verifyPort:
+      self.post(worker, .portVerified(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+    case .spawn:
+      self.spawn(worker)
+    case .awaitReadiness:
+      worker.readiness = self.network.awaitReadiness(
+        of: worker.definition,
+        members: { [unowned self, unowned worker] in
+          self.sets.invalidate()
+          return self.members(of: worker).map(\.processIdentifier)
+        },
+        whenReady: { [unowned self, unowned worker] in
+          self.post(worker, .becameReady)
+          self.drain()
+        })
+    case .endReadiness:
+      worker.readiness?.cancel()
+      worker.readiness = nil
+    case .request(let request):
+      self.send(request, to: worker)
+    case .cancelRequest:
+      worker.request?.cancel()
+      worker.request = nil
+    case .signal(let signal):
+      self.send(signal, to: worker)
+    case .look:
+      self.look(at: worker)
+    case .release:
+      self.release(worker)
+    case .wake(let instant):
+      self.wake(worker, at: instant)
+    case .entered(let state, let why):
+      self.observer?.workerChanged(worker.definition.name, state, why)
+    }
+  }
+
+  private func spawn(_ worker: WorkerRecord) {
+    do throws(ProcessError) {
+      var prepared = try self.starter.command(for: worker.definition, start: worker.life.starts)
+      defer { prepared.afterSpawn() }
+      prepared.command.environment = prepared.command.environment.setting(
+        ByteString(attributionCookieName), to: worker.cookie)
+      let leader: ProcessIdentity
+      do throws(ProcessError) {
+        leader = try self.kernel.spawn(prepared.command)
+      } catch {
+        prepared.cgroup?.remove()
+        throw error
+      }
+      worker.leader = leader
+      worker.leaderRuns = true
+      self.leaders[leader.processIdentifier] = worker
+      self.noChildren = false
+      self.reaper.hold(leader.processIdentifier)
+      self.sets.add(worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup)
+      self.post(worker, .spawned)
+    } catch {
+      self.post(worker, .spawnFailed(error.description))
+    }
+  }
+
+  private func send(_ request: StopRequest, to worker: WorkerRecord) {
+    guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
+    worker.request = self.network.send(request, toPort: port) { [unowned self, unowned worker] refusal in
+      worker.request = nil
+      self.post(worker, refusal.map { .requestFailed($0) } ?? .requestAnswered)
+      self.drain()
+    }
+  }
+
+  private func send(_ signal: Signal, to worker: WorkerRecord) {
+    // After a kill everyone may have changed; otherwise one look serves all workers.
+    if signal == .kill {
+      self.sets.invalidate()
+      do throws(ProcessError) {
+        try self.sets.killCgroup(of: worker.index)
+      } catch {
+        self.observer?.workerChanged(worker.definition.name, worker.life.state, "\(error)")
+      }
+    }
+    self.kernel.send(signal, toAll: self.members(of: worker))
+  }
+
+  private func members(of worker: WorkerRecord) -> [ProcessStatus] {
+    self.sets.members(
+      of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns)
+  }
+
+  /// A worker whose leader still runs is not empty, without looking.
+  private func look(at worker: WorkerRecord) {
+    guard !worker.leaderRuns else { return }
+    self.post(worker, self.members(of: worker).isEmpty ? .emptied : .membersChanged)
+  }
+
+  private func release(_ worker: WorkerRecord) {
+    guard let leader = worker.leader?.processIdentifier else { return }
+    self.sets.remove(worker: worker.index, leader: leader)
+    self.reaper.release(leader)
+    self.leaders[leader] = nil
+    worker.leader = nil
+  }
+
+  private func wake(_ worker: WorkerRecord, at instant: MonotonicInstant?) {
+    if let timer = worker.timer { self.scheduler.cancel(timer) }
+    worker.timer = instant.map { instant in
+      self.scheduler.schedule(at: instant) { [unowned self, unowned worker] in
+        worker.timer = nil
+        self.sets.invalidate()
+        self.post(worker, .timeReached)
+        self.drain()
+      }
+    }
+  }
+
+  // MARK: The fleet
+
+  private func fleetChanged() {
+    if self.phase == .running, !self.wasReady, self.readyCount == self.workers.count {
+      self.wasReady = true
+      self.observer?.allReady()
+    }
+    self.report()
+    if self.phase == .stopping, self.workers.allSatisfy({ $0.life.state.isFinal }) { self.beginSweep() }
+  }
+
+  private func report() {
+    let status = self.status
+    guard status != self.lastStatus else { return }
+    self.lastStatus = status
+    self.observer?.statusChanged(status, stopping: self.phase != .running)
+  }
+
+  /// Descendants that belong to no worker, or to one that could not be ended.
+  private func beginSweep() {
+    self.phase = .sweeping
+    let strangers = !self.everyoneLeft().allSatisfy { left in
+      self.workers.contains { $0.leader != nil && self.members(of: $0).contains(left) }
+    }
+    let target = Termination.Target(
+      members: { [unowned self] in
+        self.sets.invalidate()
+        return self.everyoneLeft()
+      },
+      send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) })
+    // What survived KILL as part of a worker is not asked again.
+    let escalation =
+      strangers ? Escalation.standard(grace: EscalationRun<StopRequest>.leftoverGrace) : Escalation(steps: [])
+    let sweep = Termination(scheduler: self.scheduler, escalation: escalation, target: target) {
+      [unowned self] result in
+      self.outcome.survivors = result.survivors.map(\.description)
+      self.verified()
+    }
+    self.sweep = sweep
+    self.report()
+    sweep.start()
+  }
+
+  private func everyoneLeft() -> [ProcessStatus] {
+    // A leader that has ended is ours to reap, at the very end.
+    self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
+      self.leaders[process.processIdentifier]?.leaderRuns ?? true
+    }
+  }
+
+  private func verified() {
+    for worker in self.workers {
+      self.release(worker)
+      switch worker.life.force {
+      case .none: break
+      case .signal: self.outcome.signalNeeded = true
+      case .kill: self.outcome.killNeeded = true
+      }
+      if let port = worker.definition.port, let holder = self.network.holder(ofPort: port) {
+        self.outcome.heldPorts.append("\(port) (\(worker.definition.name)) held by \(holder)")
+      }
+    }
+    // ECHILD is the kernel's proof; a survivor list that is empty without it would be a lie.
+    if self.outcome.survivors.isEmpty, !self.noChildrenLeft() {
+      self.outcome.survivors.append("a child the kernel knows and does not show")
+    }
+    self.phase = .cleaning
+    self.report()
+    self.cleanups.run { [unowned self] failures in
+      self.outcome.failedCleanups = failures
+      self.phase = .ended
+      self.report()
+      self.observer?.ended(self.outcome)
+    }
+  }
+
+  private func noChildrenLeft() -> Bool {
+    if self.reaper.collect().contains(.noChildrenLeft) { self.noChildren = true }
+    return self.noChildren
+  }
+}

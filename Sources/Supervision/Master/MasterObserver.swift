@@ -1,0 +1,13 @@
+internal import ProcCtl
+
+/// Who wants to know how the master is doing: systemd, a person, a test.
+/// Called on the scheduler's thread.
+package protocol MasterObserver: AnyObject {
+  func workerChanged(_ name: String, _ state: WorkerState, _ why: String)
+  /// Every worker is ready, for the first time.
+  func allReady()
+  /// A line for people, and the longest it may take until the next one or the end.
+  func statusChanged(_ status: String, stopping: Bool)
+  func stopBegan(_ reason: String, budget: Duration)
+  func ended(_ outcome: ShutdownOutcome)
+}

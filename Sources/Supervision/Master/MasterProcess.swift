@@ -1,0 +1,167 @@
+internal import CProcCtl
+internal import Glibc
+public import Logging
+public import ProcCtl
+internal import SystemPackage
+public import SystemdNotify
+
+/// Turns this process into a master: it becomes a subreaper, takes over the
+/// signals, supervises the configured workers, and returns when all is over.
+///
+/// Use it once, on the main thread, before any other thread exists.
+public final class MasterProcess {
+  private let configuration: MasterConfiguration
+  private let logger: Logger
+  private let loop: EventLoop
+  private let kernel = LinuxKernel()
+  private let plan: ContainmentPlan
+  private let starter: LoopStarter
+  private let cleanups: CommandCleanups
+  private let master: Master
+  private let signals: SignalReader
+  private let service: ServiceReporter
+  private let stopsOnHangUp: Bool
+  private var outcome = ShutdownOutcome()
+  private var interrupts = 0
+  /// Called once, when every worker is ready for the first time.
+  public var whenReady: (() -> Void)?
+
+  /// - Parameters:
+  ///   - logger: Where the master says what it does.
+  ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
+  /// - Throws: `ProcessError` if the machine refuses what the configuration asks for.
+  public init(
+    _ configuration: MasterConfiguration, logger: Logger, notifier: ServiceNotifier
+  ) throws(ProcessError) {
+    self.configuration = configuration
+    self.logger = logger
+    self.loop = try EventLoop()
+    // As pid 1's child without a terminal a hang-up means "reload"; at a terminal it means the end.
+    self.stopsOnHangUp = isatty(0) == 1 || isatty(2) == 1
+    self.signals = try SignalReader(signals: [
+      .childChanged, .terminate, .interrupt, .quit, .hangUp, .user1, .user2, .brokenPipe,
+    ])
+    guard cprocctl_set_child_subreaper(1) == 0 else {
+      throw ProcessError(
+        .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
+    }
+    self.plan = try ContainmentPlan(for: configuration.workers)
+    self.starter = LoopStarter(plan: self.plan, logDirectory: configuration.logDirectory, loop: self.loop)
+    self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)
+    self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
+    self.master = Master(
+      definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
+      scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
+      cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
+    self.master.observer = self
+  }
+
+  /// Supervises until told to stop, and returns the exit status that says how it went:
+  /// 0 clean, 2 a worker needed a signal beyond being asked, 3 one needed KILL,
+  /// 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 an internal error.
+  public func run() -> Int32 {
+    do throws(ProcessError) {
+      try self.loop.watch(self.signals.descriptor, for: .readable) { [unowned self] _ in self.readSignals() }
+      self.starter.whenNotified = { [unowned self] name, notification in
+        guard notification.isReady,
+          let index = self.configuration.workers.firstIndex(where: { $0.name == name })
+        else { return }
+        self.master.notifiedReady(worker: index, by: ProcessIdentifier(notification.pid))
+      }
+      self.logContainment()
+      self.service.startWatchdog()
+      self.master.start()
+      try self.loop.run()
+    } catch {
+      // Without a loop there is no orderly way; what is below us must not stay.
+      self.logger.critical("\(error)")
+      self.kernel.send(.kill, toAll: self.kernel.descendants(of: self.kernel.selfIdentifier))
+      self.outcome.internalErrors.append("\(error)")
+    }
+    self.plan.remove()
+    return self.outcome.exitStatus
+  }
+
+  private func logContainment() {
+    if let parent = self.plan.parent {
+      self.logger.info("workers are contained by cgroups", metadata: ["cgroup": "\(parent)"])
+    } else if let obstacle = self.plan.obstacle {
+      self.logger.info("workers are contained by sessions", metadata: ["no-cgroups": "\(obstacle)"])
+    }
+  }
+
+  // MARK: Signals
+
+  private func readSignals() {
+    var childrenChanged = false
+    for arrival in self.signals.read() {
+      switch arrival.signal {
+      case .childChanged: childrenChanged = true
+      case .terminate: self.stop(arrival)
+      case .interrupt: self.interrupted(arrival)
+      case .quit:
+        self.master.stop(reason: "SIGQUIT")
+        self.master.kill()
+      case .hangUp:
+        if self.stopsOnHangUp {
+          self.stop(arrival)
+        } else {
+          self.logger.warning("SIGHUP: reloading is not available in this version")
+        }
+      default: self.logger.debug("ignored \(arrival.signal)")
+      }
+    }
+    guard childrenChanged else { return }
+    if self.master.phase == .cleaning {
+      self.cleanups.childrenChanged()
+    } else {
+      self.master.childrenChanged()
+    }
+  }
+
+  private func stop(_ arrival: SignalReader.Arrival) {
+    if self.master.phase == .running {
+      self.master.stop(reason: "\(arrival.signal) from pid \(arrival.sender)")
+    } else {
+      self.logger.info("already stopping; \(arrival.signal) ignored")
+    }
+  }
+
+  private func interrupted(_ arrival: SignalReader.Arrival) {
+    self.interrupts += 1
+    if self.master.phase == .running { return self.stop(arrival) }
+    // Only someone at a terminal presses twice.
+    self.logger.info("interrupted again: going on to the next harder step")
+    self.master.hurry()
+  }
+}
+
+extension MasterProcess: MasterObserver {
+  package func workerChanged(_ name: String, _ state: WorkerState, _ why: String) {
+    let level: Logger.Level = state == .failed || state == .blocked ? .error : .info
+    self.logger.log(level: level, "\(name) \(state): \(why)", metadata: ["worker": "\(name)"])
+  }
+
+  package func allReady() {
+    self.service.ready(status: self.master.status)
+    self.logger.info("all workers are ready")
+    self.whenReady?()
+  }
+
+  package func statusChanged(_ status: String, stopping: Bool) {
+    self.service.status(status, extendingBy: stopping ? self.master.longestStop : nil)
+  }
+
+  package func stopBegan(_ reason: String, budget: Duration) {
+    self.logger.info("stopping: \(reason)", metadata: ["at-most": "\(budget.text)"])
+    self.service.stopping(extendingBy: budget)
+  }
+
+  package func ended(_ outcome: ShutdownOutcome) {
+    self.outcome = outcome
+    self.logger.log(
+      level: outcome.exitStatus == 0 ? .info : .warning, "stopped: \(outcome.summary)",
+      metadata: ["exit": "\(outcome.exitStatus)"])
+    self.loop.stop()
+  }
+}

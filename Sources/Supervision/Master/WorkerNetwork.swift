@@ -1,0 +1,28 @@
+package import ProcCtl
+
+/// What the master asks of the network on behalf of workers. One conformance
+/// talks to sockets, the other is simulated.
+package protocol WorkerNetwork: AnyObject {
+  /// Who has the port, as text for people; nil if a worker could bind it now.
+  func holder(ofPort port: UInt16) -> String?
+
+  /// Looks for readiness until it is found; the handler is called once then,
+  /// unless the attempt is cancelled first.
+  ///
+  /// - Parameter members: The worker's processes now. An answer counts only if the
+  ///   listening socket is one of theirs.
+  func awaitReadiness(
+    of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
+    whenReady: @escaping () -> Void
+  ) -> any Cancellable
+
+  /// Asks the worker on this port to stop; calls back once with nil if it agreed, else why not.
+  func send(
+    _ request: StopRequest, toPort port: UInt16, completion: @escaping (String?) -> Void
+  ) -> any Cancellable
+}
+
+/// Something under way that can be called off. After that its handler is not called.
+package protocol Cancellable: AnyObject {
+  func cancel()
+}

@@ -1,0 +1,23 @@
+internal import ProcCtl
+
+/// One worker as the master holds it: its life, and what of the outside world
+/// is under way for it.
+final class WorkerRecord {
+  let index: Int
+  let definition: WorkerDefinition
+  var life: WorkerLife
+  var leader: ProcessIdentity?
+  var leaderRuns = false
+  /// The environment's mark on everything this worker starts.
+  let cookie: ByteString
+  var timer: TimerIdentifier?
+  var readiness: (any Cancellable)?
+  var request: (any Cancellable)?
+
+  init(index: Int, definition: WorkerDefinition, life: WorkerLife, cookie: ByteString) {
+    self.index = index
+    self.definition = definition
+    self.life = life
+    self.cookie = cookie
+  }
+}

@@ -1,0 +1,32 @@
+package import ProcCtl
+
+/// An HTTP request that asks a worker to stop.
+package struct StopRequest: Sendable, Equatable {
+  package var method: String
+  package var path: String
+}
+
+extension EscalationRun where Request == StopRequest {
+  /// What is left of a worker whose leader has ended is not asked in words any
+  /// more, and gets this long from TERM to KILL.
+  package static var leftoverGrace: Duration { .seconds(5) }
+
+  init(_ steps: [StopStep]) {
+    self.init(
+      steps: steps.map { step in
+        switch step {
+        case .request(let method, let path, let wait):
+          .request(StopRequest(method: method, path: path), wait: wait)
+        case .signal(.kill, let wait): .signal(.kill, wait: wait ?? Escalation.killWait)
+        case .signal(let signal, let wait): .signal(signal, wait: wait ?? .zero)
+        }
+      })
+  }
+
+  /// TERM, the grace, KILL.
+  static func leftovers(within grace: Duration) -> EscalationRun {
+    EscalationRun(steps: [
+      .signal(.terminate, wait: min(grace, self.leftoverGrace)), .signal(.kill, wait: Escalation.killWait),
+    ])
+  }
+}

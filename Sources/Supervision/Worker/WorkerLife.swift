@@ -1,0 +1,387 @@
+package import ProcCtl
+
+/// The life of one worker: events and the time in, effects out. A value without
+/// clock or I/O; whoever drives it carries out the effects in order.
+///
+/// Two rules hold in every state: a commanded stop is never undone by an
+/// automatic restart, and a worker is not stopped before the set of its
+/// processes is empty and its port is free.
+package struct WorkerLife: Sendable {
+  package enum Event: Sendable, Equatable {
+    /// Start it, unless it runs.
+    case start
+    /// The port check before a start: nil if it is free, else who has it.
+    case portChecked(holder: String?)
+    case spawned
+    case spawnFailed(String)
+    case becameReady
+    case leaderEnded(TerminationStatus)
+    /// One of its processes ended or was found, and some are left.
+    case membersChanged
+    /// None of its processes is left.
+    case emptied
+    /// The port check after the end: nil if it is free, else who has it.
+    case portVerified(holder: String?)
+    case requestAnswered
+    case requestFailed(String)
+    /// The instant of the last `.wake` has come.
+    case timeReached
+    /// Commanded: end it and leave it ended.
+    case stop
+    /// Commanded: end it and start it again.
+    case restart
+    /// Commanded while stopping: go on to the next harder step.
+    case hurry
+    /// Commanded: KILL at once.
+    case kill
+  }
+
+  package enum Effect: Sendable, Equatable {
+    /// Find out who has the port; answer with `.portChecked`.
+    case checkPort
+    /// Answer with `.spawned` or `.spawnFailed`.
+    case spawn
+    /// Start watching for readiness; answer with `.becameReady`.
+    case awaitReadiness
+    case endReadiness
+    /// Ask in words; answer with `.requestAnswered` or `.requestFailed`.
+    case request(StopRequest)
+    case cancelRequest
+    /// Signal every living process of the set, found afresh.
+    case signal(Signal)
+    /// Look whether the set is empty; answer with `.emptied` or `.membersChanged`.
+    case look
+    /// Reap the leader and give up the container: nobody is left in it.
+    case release
+    /// Find out whether the port is free; answer with `.portVerified`.
+    case verifyPort
+    /// Send `.timeReached` then; replaces the last wake. Nil: no wake.
+    case wake(MonotonicInstant?)
+    /// The state changed.
+    case entered(WorkerState, String)
+  }
+
+  private enum Intention: Sendable {
+    case run
+    case stay
+    case startAgain
+  }
+
+  package let definition: WorkerDefinition
+  package private(set) var state = WorkerState.waiting
+  /// How hard it had to be pushed in its last stop.
+  package private(set) var force = StopForce.none
+  /// How its leader last ended.
+  package private(set) var lastStatus: TerminationStatus?
+  /// How often it was started, over its whole life.
+  package private(set) var starts = 0
+  /// Why it is blocked or failed, for people.
+  package private(set) var trouble: String?
+
+  package let portTimeout: Duration
+  private var intention = Intention.run
+  private var delay: RestartDelay
+  private var run: EscalationRun<StopRequest>?
+  private var leaderRuns = false
+  private var hasSurvivors = false
+  private var readySince: MonotonicInstant?
+  private var deadline: MonotonicInstant?
+  private var blockedPause = Duration.seconds(1)
+  private var portPause = Duration.milliseconds(20)
+
+  /// - Parameters:
+  ///   - portTimeout: How long the port may take to become free after the end.
+  ///   - seed: For the jitter of the restart delays.
+  package init(definition: WorkerDefinition, portTimeout: Duration, seed: UInt64) {
+    self.definition = definition
+    self.portTimeout = portTimeout
+    self.delay = RestartDelay(limits: definition.backoff, seed: seed)
+  }
+
+  // MARK: Events
+
+  package mutating func handle(_ event: Event, at now: MonotonicInstant) -> [Effect] {
+    switch event {
+    case .start: self.start()
+    case .stop: self.commanded(.stay, at: now)
+    case .restart: self.commanded(.startAgain, at: now)
+    case .hurry: self.push(at: now) { run, now in run.hurry(at: now) }
+    case .kill: self.push(at: now) { run, now in run.skipToKill(at: now) }
+    case .portChecked(let holder): self.portChecked(holder: holder, at: now)
+    case .spawned: self.spawned(at: now)
+    case .spawnFailed(let reason): self.spawnFailed(reason, at: now)
+    case .becameReady: self.becameReady(at: now)
+    case .leaderEnded(let status): self.leaderEnded(status, at: now)
+    case .membersChanged:
+      // A run over leftovers has not started before somebody is found to be left.
+      self.stopStep { $0.hasStarted ? $0.membersChanged(at: now) : $0.start(at: now) }
+    case .emptied: self.emptied(at: now)
+    case .portVerified(let holder): self.portVerified(holder: holder, at: now)
+    case .requestAnswered: []
+    case .requestFailed: self.stopStep { $0.requestFailed(at: now) }
+    case .timeReached: self.timeReached(at: now)
+    }
+  }
+
+  // MARK: Starting
+
+  private mutating func start() -> [Effect] {
+    switch self.state {
+    case .failed where self.leaderRuns || self.hasSurvivors:
+      return []
+    case .waiting, .backoff, .blocked, .stopped, .failed:
+      self.intention = .run
+      return [.wake(nil)] + self.beginStart()
+    case .stopping, .verifying:
+      // Commanded while it ends: as soon as it has.
+      self.intention = .startAgain
+      return []
+    case .starting, .ready:
+      return []
+    }
+  }
+
+  private mutating func beginStart() -> [Effect] {
+    self.force = .none
+    self.run = nil
+    self.state = .waiting
+    return self.definition.port == nil ? [.spawn] : [.checkPort]
+  }
+
+  private mutating func portChecked(holder: String?, at now: MonotonicInstant) -> [Effect] {
+    guard self.state == .waiting else { return [] }
+    if let holder { return self.block("port \(self.definition.port ?? 0) is held by \(holder)", at: now) }
+    return [.spawn]
+  }
+
+  private mutating func spawned(at now: MonotonicInstant) -> [Effect] {
+    self.leaderRuns = true
+    self.starts += 1
+    self.trouble = nil
+    guard self.state == .waiting else {
+      // Stopped in between: end what was just made.
+      return self.beginStop(EscalationRun(self.definition.stop), why: "stopped while starting", at: now)
+    }
+    self.readySince = nil
+    if self.definition.ready == .none {
+      return [.entered(.starting, "started")] + self.becomeReady(at: now)
+    }
+    self.state = .starting
+    let effects = [Effect.entered(.starting, "started"), .awaitReadiness]
+    guard self.definition.startTimeout > .zero else { return effects }
+    self.deadline = now.advanced(by: self.definition.startTimeout)
+    return effects + [.wake(self.deadline)]
+  }
+
+  private mutating func spawnFailed(_ reason: String, at now: MonotonicInstant) -> [Effect] {
+    guard self.state == .waiting else { return [] }
+    return self.block(reason, at: now)
+  }
+
+  /// Nothing we do makes it better, so try again without a storm, and say it once.
+  private mutating func block(_ reason: String, at now: MonotonicInstant) -> [Effect] {
+    if self.definition.restart == .never { return self.fail(reason) }
+    let news = self.trouble != reason
+    self.state = .blocked
+    self.trouble = reason
+    let pause = self.blockedPause
+    self.blockedPause = min(self.blockedPause * 2, max(self.definition.backoff.max, .seconds(1)))
+    self.deadline = now.advanced(by: pause)
+    return (news ? [.entered(.blocked, reason)] : []) + [.wake(self.deadline)]
+  }
+
+  private mutating func becameReady(at now: MonotonicInstant) -> [Effect] {
+    guard self.state == .starting else { return [] }
+    return [.endReadiness] + self.becomeReady(at: now)
+  }
+
+  private mutating func becomeReady(at now: MonotonicInstant) -> [Effect] {
+    self.state = .ready
+    self.readySince = now
+    self.blockedPause = .seconds(1)
+    self.deadline = nil
+    return [.wake(nil), .entered(.ready, "ready")]
+  }
+
+  // MARK: Ending
+
+  private mutating func commanded(_ intention: Intention, at now: MonotonicInstant) -> [Effect] {
+    self.intention = intention
+    switch self.state {
+    case .waiting, .backoff, .blocked:
+      if intention == .startAgain { return self.start() }
+      self.state = .stopped
+      return [.wake(nil), .entered(.stopped, "stopped before it ran")]
+    case .starting, .ready:
+      return self.beginStop(EscalationRun(self.definition.stop), why: "asked to stop", at: now)
+    case .stopping, .verifying:
+      return []
+    case .stopped, .failed:
+      return intention == .startAgain ? self.start() : []
+    }
+  }
+
+  private mutating func leaderEnded(_ status: TerminationStatus, at now: MonotonicInstant) -> [Effect] {
+    self.leaderRuns = false
+    self.lastStatus = status
+    switch self.state {
+    case .starting, .ready:
+      if let since = self.readySince, since.duration(to: now) >= RestartDelay.stablePeriod { self.delay.forget() }
+      return self.beginStop(.leftovers(within: EscalationRun.leftoverGrace), why: "\(status)", at: now)
+    case .stopping:
+      // Its end does not end the stop: whatever is left is told, and has the
+      // rest of the step's time, but not more than leftovers get.
+      guard let run = self.run, !run.isKilling else { return [.look] }
+      if run.isAsking {
+        return self.take(.leftovers(within: EscalationRun.leftoverGrace), effects: [.cancelRequest], at: now)
+      }
+      return self.stopStep { $0.shorten(to: EscalationRun<StopRequest>.leftoverGrace, at: now) } + [.look]
+    default:
+      return []
+    }
+  }
+
+  private mutating func beginStop(
+    _ run: EscalationRun<StopRequest>, why: String, at now: MonotonicInstant
+  ) -> [Effect] {
+    self.state = .stopping
+    self.force = .none
+    return self.take(run, effects: [.endReadiness, .wake(nil), .entered(.stopping, why)], at: now)
+  }
+
+  /// Looks before it signals: nobody may be left, and then nothing is needed.
+  private mutating func take(
+    _ run: EscalationRun<StopRequest>, effects: [Effect], at now: MonotonicInstant
+  ) -> [Effect] {
+    self.run = run
+    if !self.leaderRuns { return effects + [.look] }
+    return effects + self.stopStep { $0.start(at: now) }
+  }
+
+  private mutating func push(
+    at now: MonotonicInstant,
+    _ step: (inout EscalationRun<StopRequest>, MonotonicInstant) -> [EscalationRun<StopRequest>.Action]
+  ) -> [Effect] {
+    switch self.state {
+    case .stopping: self.stopStep { run in step(&run, now) }
+    case .waiting, .backoff, .blocked, .starting, .ready: self.commanded(.stay, at: now)
+    case .verifying, .stopped, .failed: []
+    }
+  }
+
+  private mutating func stopStep(
+    _ step: (inout EscalationRun<StopRequest>) -> [EscalationRun<StopRequest>.Action]
+  ) -> [Effect] {
+    guard self.state == .stopping, var run = self.run else { return [] }
+    let actions = step(&run)
+    self.run = run
+    var effects: [Effect] = []
+    for action in actions {
+      switch action {
+      case .request(let request):
+        effects.append(.request(request))
+      case .signal(let signal):
+        self.force = max(self.force, self.force(of: signal, in: run))
+        effects += [.cancelRequest, .signal(signal)]
+      case .wait(let instant):
+        effects.append(.wake(instant))
+      case .expired:
+        self.hasSurvivors = true
+        effects += self.fail("processes survived KILL")
+      }
+    }
+    return effects
+  }
+
+  /// The first step asks, in words or by a signal; whatever follows is force.
+  private func force(of signal: Signal, in run: EscalationRun<StopRequest>) -> StopForce {
+    if signal == .kill { return .kill }
+    return run.current == 0 && self.leaderRuns ? .none : .signal
+  }
+
+  private mutating func emptied(at now: MonotonicInstant) -> [Effect] {
+    if self.state == .failed, self.hasSurvivors {
+      // What could not be killed has ended after all.
+      self.hasSurvivors = false
+      return [.release]
+    }
+    guard self.state == .stopping else { return [] }
+    self.run = nil
+    let effects: [Effect] = [.cancelRequest, .wake(nil), .release]
+    guard self.definition.port != nil else { return effects + self.ended(at: now) }
+    self.state = .verifying
+    self.portPause = .milliseconds(20)
+    self.deadline = now.advanced(by: self.portTimeout)
+    return effects + [.verifyPort]
+  }
+
+  private mutating func portVerified(holder: String?, at now: MonotonicInstant) -> [Effect] {
+    guard self.state == .verifying else { return [] }
+    guard let holder else { return self.ended(at: now) }
+    if let deadline = self.deadline, now < deadline {
+      // Nothing tells us when a stranger lets go of a port, so look again, ever more rarely.
+      let next = min(deadline, now.advanced(by: self.portPause))
+      self.portPause = min(self.portPause * 2, .seconds(1))
+      return [.wake(next)]
+    }
+    return self.fail("port \(self.definition.port ?? 0) is still held by \(holder)")
+  }
+
+  private mutating func ended(at now: MonotonicInstant) -> [Effect] {
+    switch self.intention {
+    case .stay:
+      return self.finish("stopped")
+    case .startAgain:
+      self.intention = .run
+      return self.beginStart()
+    case .run:
+      break
+    }
+    let succeeded = self.lastStatus?.isSuccess ?? false
+    let mayRestart =
+      switch self.definition.restart {
+      case .always: true
+      case .onFailure: !succeeded
+      case .never: false
+      }
+    guard mayRestart else { return self.finish(self.lastStatus.map { "\($0)" } ?? "ended") }
+    let delay = self.delay.afterFailure()
+    if delay == .zero { return self.beginStart() }
+    self.state = .backoff
+    self.deadline = now.advanced(by: delay)
+    return [.wake(self.deadline), .entered(.backoff, "starts again in \(delay.text)")]
+  }
+
+  private mutating func finish(_ why: String) -> [Effect] {
+    self.state = .stopped
+    return [.wake(nil), .entered(.stopped, why)]
+  }
+
+  private mutating func fail(_ reason: String) -> [Effect] {
+    self.state = .failed
+    self.trouble = reason
+    self.run = nil
+    return [.wake(nil), .entered(.failed, reason)]
+  }
+
+  // MARK: Time
+
+  private mutating func timeReached(at now: MonotonicInstant) -> [Effect] {
+    switch self.state {
+    case .starting:
+      guard let deadline = self.deadline, now >= deadline else { return [.wake(self.deadline)] }
+      self.trouble = "not ready within \(self.definition.startTimeout.text)"
+      return self.beginStop(
+        EscalationRun(self.definition.stop), why: "not ready within \(self.definition.startTimeout.text)", at: now)
+    case .stopping:
+      return self.stopStep { $0.timeReached(at: now) }
+    case .verifying:
+      return [.verifyPort]
+    case .backoff, .blocked:
+      guard let deadline = self.deadline, now >= deadline else { return [.wake(self.deadline)] }
+      return self.beginStart()
+    case .waiting, .ready, .stopped, .failed:
+      return []
+    }
+  }
+}

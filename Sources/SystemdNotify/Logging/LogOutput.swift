@@ -1,0 +1,62 @@
+internal import Glibc
+internal import Synchronization
+public import SystemPackage
+
+/// A descriptor that log lines go to, one write(2) each, so that lines of several
+/// threads and processes never mix. May be used from any thread.
+///
+/// A pipe nobody reads must not stop a supervisor: where the descriptor is
+/// non-blocking and full, the line is dropped and counted.
+public final class LogOutput: Sendable {
+  private struct State {
+    var descriptor: FileDescriptor
+    var dropped: UInt64 = 0
+    /// A line was cut short; the next one must not continue it.
+    var midLine = false
+  }
+
+  private let state: Mutex<State>
+
+  /// - Parameter descriptor: Stays the caller's, and open for as long as this is used.
+  public init(_ descriptor: FileDescriptor) {
+    self.state = Mutex(State(descriptor: descriptor))
+  }
+
+  public static let standardError = LogOutput(.standardError)
+
+  /// Writes to another descriptor from now on, as after a rotation.
+  ///
+  /// - Returns: The one used so far, now free to be closed.
+  @discardableResult
+  public func replaceDescriptor(_ descriptor: FileDescriptor) -> FileDescriptor {
+    self.state.withLock { state in
+      let previous = state.descriptor
+      state.descriptor = descriptor
+      state.midLine = false
+      return previous
+    }
+  }
+
+  /// How many lines could not be written.
+  public var droppedLines: UInt64 { self.state.withLock { $0.dropped } }
+
+  /// - Parameter line: Without its newline.
+  package func write(line: [UInt8]) {
+    self.state.withLock { state in
+      let newline = UInt8(ascii: "\n")
+      let bytes = state.midLine ? [newline] + line + [newline] : line + [newline]
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { Glibc.write(state.descriptor.rawValue, $0.baseAddress, $0.count) }
+        if count < 0 {
+          if errno == EINTR { continue }
+          state.dropped += 1
+          state.midLine = state.midLine || rest.count < bytes.count
+          return
+        }
+        rest = rest.dropFirst(count)
+      }
+      state.midLine = false
+    }
+  }
+}

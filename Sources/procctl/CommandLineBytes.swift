@@ -1,0 +1,33 @@
+internal import ProcCtl
+
+/// The command line, split at the first `--`: options of ours as text, and the
+/// command to run as the bytes it was given in.
+struct CommandLineBytes {
+  var options: [String]
+  /// What follows `--`; nil without one.
+  var command: [ByteString]?
+  /// An option of ours that is not UTF-8.
+  var undecodable: ByteString?
+
+  static func current() -> CommandLineBytes {
+    var arguments: [ByteString] = []
+    for index in 0..<Int(CommandLine.argc) {
+      if let pointer = CommandLine.unsafeArgv[index] { arguments.append(ByteString(cString: pointer)) }
+    }
+    return CommandLineBytes(arguments: arguments.dropFirst())
+  }
+
+  init(arguments: some Sequence<ByteString>) {
+    self.options = []
+    for argument in arguments {
+      if self.command != nil {
+        self.command?.append(argument)
+      } else if argument == "--" {
+        self.command = []
+      } else {
+        if String(validating: argument.bytes, as: UTF8.self) == nil { self.undecodable = argument }
+        self.options.append(argument.description)
+      }
+    }
+  }
+}

@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import Glibc
+internal import ProcCtl
+
+/// A verb of the command line. It does its work and says how it went as an exit status.
+protocol Verb: ParsableCommand {
+  func execute(command: [ByteString]?) -> Int32
+}
+
+/// The one place where a command line becomes a verb, and whatever went wrong an exit status.
+enum CommandLineEntry {
+  static func execute(_ line: CommandLineBytes) -> Int32 {
+    if let argument = line.undecodable {
+      Message.error("an option is not valid UTF-8: \(argument.printable)")
+      return ExitStatus.usage
+    }
+    do {
+      let parsed = try ProcctlCommand.parseAsRoot(line.options)
+      guard let verb = parsed as? any Verb else {
+        // The bare command, help or version.
+        var parsed = parsed
+        try parsed.run()
+        return 0
+      }
+      if line.command != nil, !(verb is SpawnCommand) {
+        Message.error("only spawn takes a command after --")
+        return ExitStatus.usage
+      }
+      return verb.execute(command: line.command)
+    } catch {
+      let status = ProcctlCommand.exitCode(for: error).rawValue
+      let text = ProcctlCommand.fullMessage(for: error)
+      if status == 0 { print(text) } else { Message.write(text + "\n") }
+      return status
+    }
+  }
+}

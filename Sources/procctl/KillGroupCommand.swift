@@ -1,0 +1,108 @@
+public import ArgumentParser
+public import ProcCtl
+
+struct KillGroupCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "kill-group",
+    abstract: "Ends processes somebody else started, with all that belongs to them, and waits until they are gone.",
+    discussion: """
+      TARGET is a PID, PID@STARTTIME (field 22 of /proc/PID/stat; refused if the number was reused), \
+      or the NAME of a detached spawn.
+
+      Exit status: 0 if nothing of the targets is left; 1 if there is no such process; 125 if \
+      somebody survived or procctl failed; 64 for a bad command line.
+      """)
+
+  @Argument(help: ArgumentHelp("Whom to end.", valueName: "target"))
+  var targets: [String] = []
+
+  @Option(help: "The signal that asks them to stop.")
+  var signal = SignalArgument(.terminate)
+
+  @Option(help: "Time between that signal and KILL.")
+  var grace = DurationArgument(.seconds(5))
+
+  @Option(help: "How far it reaches: \(StopScope.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var scope = StopScope.tree
+
+  @Option(help: "End whoever listens on this TCP port, and all that belongs to it.")
+  var port: [UInt16] = []
+
+  @Flag(help: "Say whom it would end, and end nobody.")
+  var dryRun = false
+
+  @Flag(help: "Write a JSON report to standard output.")
+  var json = false
+
+  func validate() throws {
+    if self.targets.isEmpty, self.port.isEmpty {
+      throw ValidationError("say whom to end: a PID, PID@STARTTIME, a NAME, or --port")
+    }
+  }
+
+  func execute(command: [ByteString]?) -> Int32 {
+    do throws(ProcessError) {
+      return try self.stop()
+    } catch {
+      Message.error("kill-group: \(error)")
+      return ExitStatus.of(error)
+    }
+  }
+
+  private func stop() throws(ProcessError) -> Int32 {
+    let kernel = LinuxKernel()
+    var processes: [ProcessStatus] = []
+    var supervisors: Set<ProcessIdentity> = []
+    for text in self.targets {
+      switch try StopTarget.resolve(text, kernel: kernel) {
+      case .process(let status): processes.append(status)
+      case .supervisor(let status):
+        processes.append(status)
+        supervisors.insert(status.identity)
+      case .missing(let reason):
+        Message.error("kill-group: \(reason)")
+        return ExitStatus.noSuchTarget
+      case .refused(let reason):
+        Message.error("kill-group: \(reason)")
+        return ExitStatus.usage
+      }
+    }
+    for port in self.port {
+      let holders = try PortGuard.holders(of: port, kernel: kernel)
+      if holders.isEmpty {
+        Message.error("kill-group: nobody we can see listens on port \(port)")
+        return ExitStatus.noSuchTarget
+      }
+      processes += holders
+    }
+
+    let loop = try EventLoop()
+    // A supervisor's own stop takes its grace; with the default scope its command is below it.
+    let stop = ForeignStop(
+      loop: loop,
+      selections: processes.map {
+        StopSelection(target: $0, scope: supervisors.contains($0.identity) ? .tree : self.scope)
+      })
+    if let objection = stop.objection() {
+      Message.error("kill-group: refused: \(objection)")
+      return ExitStatus.failed
+    }
+    let reporter = KillGroupReporter(json: self.json)
+    if self.dryRun {
+      reporter.wouldEnd(stop.members())
+      return ExitStatus.success
+    }
+    let members = stop.members()
+    var result: StopResult?
+    stop.start(.standard(signal: self.signal.signal, grace: self.grace.duration)) { outcome in
+      result = outcome
+      loop.stop()
+    }
+    try loop.run()
+    guard let result else { throw ProcessError(.eventLoop, doing: "wait for the processes") }
+    reporter.ended(members, result)
+    return result.isEmpty ? ExitStatus.success : ExitStatus.failed
+  }
+}
+
+extension StopScope: ExpressibleByArgument {}

@@ -1,0 +1,44 @@
+internal import FoundationEssentials
+internal import ProcCtl
+
+/// What kill-group prints.
+struct KillGroupReporter {
+  var json: Bool
+
+  private struct Report: Encodable {
+    var ended: Bool
+    var processes: [ProcessRecord]
+    var survivors: [ProcessRecord]
+    var last_signal: String?
+    var seconds: Double
+  }
+
+  /// The tree, indented by parenthood.
+  func wouldEnd(_ members: [ProcessStatus]) {
+    if self.json {
+      return JSONLine.write(members.map { ProcessRecord($0) }, to: 1)
+    }
+    let known = Set(members.map(\.processIdentifier))
+    let children = Dictionary(grouping: members) { $0.parent }
+    func show(_ process: ProcessStatus, depth: Int) {
+      Message.write(String(repeating: "  ", count: depth) + self.line(process) + "\n", to: 1)
+      for child in children[process.processIdentifier] ?? [] { show(child, depth: depth + 1) }
+    }
+    for root in members where !known.contains(root.parent) { show(root, depth: 0) }
+  }
+
+  func ended(_ members: [ProcessStatus], _ result: StopResult) {
+    if self.json {
+      JSONLine.write(
+        Report(
+          ended: result.isEmpty, processes: members.map { ProcessRecord($0) },
+          survivors: result.survivors.map { ProcessRecord($0) },
+          last_signal: result.lastSignal?.description, seconds: result.duration.inSeconds), to: 1)
+    }
+    for survivor in result.survivors { Message.error("survived: \(survivor)") }
+  }
+
+  private func line(_ process: ProcessStatus) -> String {
+    "\(process.identity) \(process.name.printable) (\(process.state), group \(process.processGroup), session \(process.session))"
+  }
+}

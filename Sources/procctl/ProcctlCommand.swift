@@ -1,0 +1,16 @@
+internal import ArgumentParser
+
+struct ProcctlCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "procctl",
+    abstract: "Starts programs and answers for everything they start.",
+    discussion: """
+      No zombie, no orphan, no port still bound, and an exit status that tells the truth.
+      """,
+    version: Version.text,
+    subcommands: [RunCommand.self, SpawnCommand.self, KillGroupCommand.self])
+}
+
+enum Version {
+  static let text = "0.1.0"
+}

@@ -1,0 +1,72 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Logging
+internal import ProcCtl
+internal import Supervision
+internal import SystemPackage
+internal import SystemdNotify
+
+struct RunCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Supervises workers on their ports and shuts them down in bounded, verified phases.",
+    discussion: """
+      Reads CONFIG, or procctl.toml in the current directory, or, without either, runs two MCP \
+      servers for git repositories to show what it does.
+
+      SIGTERM or SIGINT stops it, once; a second SIGINT goes on to the next harder step; SIGQUIT \
+      kills at once.
+
+      Exit status: 0 clean; 1 clients disconnected by force; 2 an asked worker needed a signal; 3 \
+      a worker needed SIGKILL; 4 a port is still held; 5 a process is left; 6 a cleanup failed; \
+      100 internal error; 64 usage; 78 configuration.
+      """)
+
+  @Argument(help: ArgumentHelp("The configuration, in TOML.", valueName: "config"))
+  var configuration: String?
+
+  @Flag(help: "Check the configuration, say what is wrong with it, and start nothing.")
+  var check = false
+
+  func execute(command: [ByteString]?) -> Int32 {
+    do {
+      let (configuration, invitation) = try self.load()
+      if self.check {
+        Message.write(
+          "\(configuration.workers.count) workers: \(configuration.workers.map(\.name).joined(separator: ", "))\n",
+          to: 1)
+        return ExitStatus.success
+      }
+      return try self.supervise(configuration, invitation: invitation)
+    } catch let error as ConfigurationError {
+      Message.write("\(error)\n")
+      return ExitStatus.configuration
+    } catch {
+      Message.error("run: \(error)")
+      return ExitStatus.internalError
+    }
+  }
+
+  private func load() throws -> (MasterConfiguration, invitation: String?) {
+    if let file = self.configuration {
+      return (try MasterConfiguration.load(file: FilePath(file), environment: ProcessVariables.all), nil)
+    }
+    if access("procctl.toml", F_OK) == 0 {
+      return (try MasterConfiguration.load(file: "procctl.toml", environment: ProcessVariables.all), nil)
+    }
+    let embedded = try EmbeddedDefault.prepare()
+    return (embedded.configuration, embedded.invitation)
+  }
+
+  private func supervise(_ configuration: MasterConfiguration, invitation: String?) throws -> Int32 {
+    let notifier = try ServiceNotifier()
+    let logger = MasterLog.logger(configuration.logFormat)
+    // The directory we were started in must stay removable, and unmountable.
+    guard chdir("/") == 0 else {
+      throw ProcessError(.runtimeDirectory, doing: "chdir /", underlyingError: Errno(rawValue: errno))
+    }
+    let master = try MasterProcess(configuration, logger: logger, notifier: notifier)
+    if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
+    return master.run()
+  }
+}

@@ -1,0 +1,157 @@
+internal import ArgumentParser
+internal import Glibc
+internal import ProcCtl
+internal import SystemPackage
+
+struct SpawnCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "spawn",
+    abstract: "Runs one command and leaves nothing of it behind.",
+    usage: "procctl spawn [OPTIONS] -- COMMAND [ARGUMENT…]",
+    discussion: """
+      The command runs below a subreaper, in a session of its own, or with the terminal if there \
+      is one. Signals are forwarded; SIGTERM also starts the grace after which everything is \
+      killed. What the command leaves behind when it ends gets the signal, the grace, and KILL.
+
+      Exit status: the command's own, or 128+N if signal N ended it; 124 if the time limit did; \
+      125 if procctl failed or a process survived; 126 if the command cannot be executed; 127 if \
+      there is no such command; 64 for a bad command line.
+      """)
+
+  @Option(help: "Stop the command after this long: 250ms, 10s, 2m; a bare number is seconds, 0 no limit.")
+  var timeout: DurationArgument?
+
+  @Option(help: "Time between the stop signal and KILL.")
+  var grace = DurationArgument(.seconds(5))
+
+  @Option(help: "The signal that asks the command to stop.")
+  var signal = SignalArgument(.terminate)
+
+  @Option(help: ArgumentHelp("Send B instead of A; with nothing for B, drop A.", valueName: "a:b"))
+  var mapSignal: [SignalMapping] = []
+
+  @Flag(help: "Keep the command in our session, in the foreground of the terminal if there is one.")
+  var foreground = false
+
+  @Flag(help: "Leave a supervisor behind, print its name and pid, and return.")
+  var detach = false
+
+  @Option(help: "A name by which kill-group finds it.")
+  var name: String?
+
+  @Option(help: "How the processes are kept together: \(ContainmentChoice.allNames.joined(separator: ", ")).")
+  var contain = ContainmentChoice.automatic
+
+  @Option(help: "Run as this user, by name or number.")
+  var user: String?
+
+  @Option(help: "Run as this group, by name or number.")
+  var group: String?
+
+  @Option(help: ArgumentHelp("Capabilities to run with, and no others: net_bind_service,…", valueName: "list"))
+  var ambientCaps: String?
+
+  @Flag(help: "Never gain privileges by executing a file (no_new_privs).")
+  var noNewPrivs = false
+
+  @Option(help: ArgumentHelp("A resource limit: nofile=1024:4096.", valueName: "name=soft:hard"))
+  var limit: [LimitArgument] = []
+
+  @Option(name: .customLong("chdir"), help: "Run in this directory.")
+  var directory: String?
+
+  @Option(help: ArgumentHelp("Set a variable of the environment.", valueName: "name=value"))
+  var env: [EnvironmentAssignment] = []
+
+  @Option(help: "A TCP port that must be free before the command and after it.")
+  var port: [UInt16] = []
+
+  @Option(help: "Write a JSON line for each event to this descriptor.")
+  var statusFd: Int32?
+
+  @Flag(help: "Write a JSON report to standard error at the end.")
+  var json = false
+
+  /// What --detach starts: ourselves, once more, without the caller's descriptors.
+  @Flag(help: .private)
+  var detachedSupervisor = false
+
+  func validate() throws {
+    if self.group != nil, self.user == nil {
+      throw ValidationError("--group needs --user")
+    }
+    if let descriptor = self.statusFd, descriptor < 0 {
+      throw ValidationError("--status-fd must be a descriptor, 0 or more")
+    }
+    if let name = self.name, !SpawnRegistry.isValid(name: name) {
+      throw ValidationError("--name takes letters, digits, '.', '_' and '-', 64 at most")
+    }
+    if [.guardian, .pidNamespace].contains(self.contain) {
+      throw ValidationError("--contain \(self.contain) is not available in this version")
+    }
+  }
+
+  func execute(command words: [ByteString]?) -> Int32 {
+    guard let words, let program = words.first else {
+      Message.error("say what to run after --: procctl spawn [OPTIONS] -- COMMAND [ARGUMENT…]")
+      return ExitStatus.usage
+    }
+    do {
+      let command = try self.command(program, Array(words.dropFirst()))
+      if self.detach { return try DetachedSpawn.start(options: self, words: words) }
+      return try self.run(command)
+    } catch let error as ProcessError {
+      Message.error("spawn: \(error)")
+      return ExitStatus.of(error)
+    } catch {
+      Message.error("spawn: \(error)")
+      return ExitStatus.failed
+    }
+  }
+
+  private func command(_ program: ByteString, _ arguments: [ByteString]) throws -> Command {
+    var command = Command(.name(program), arguments: arguments)
+    for assignment in self.env {
+      command.environment = command.environment.setting(
+        ByteString(assignment.name), to: ByteString(assignment.value))
+    }
+    command.directory = self.directory.map { FilePath($0) }
+    if let user = self.user {
+      command.setup.credentials = try ChildSetup.Credentials(user: user, group: self.group)
+    }
+    if let list = self.ambientCaps {
+      command.setup.capabilities = try CapabilitySet(names: list.split(separator: ",").map(String.init))
+    }
+    command.setup.noNewPrivileges = self.noNewPrivs
+    if self.detachedSupervisor, !StandardDescriptors.isFile(2) { command.standardError = .null }
+    command.setup.limits = self.limit.map(\.limit)
+    return command
+  }
+
+  private func run(_ command: Command) throws -> Int32 {
+    var guarded = GuardedCommand(command: command)
+    guarded.timeLimit = self.timeout.flatMap { $0.duration == .zero ? nil : $0.duration }
+    guarded.stopSignal = self.signal.signal
+    guarded.grace = self.grace.duration
+    // --signal says what a stop sends, and SIGTERM is how we are asked to stop.
+    guarded.signalMap[.terminate] = self.signal.signal
+    for mapping in self.mapSignal { guarded.signalMap[mapping.from] = .some(mapping.to) }
+    guarded.foreground = self.foreground ? .always : .automatic
+    guarded.usesCgroup = self.contain == .cgroup
+
+    try PortGuard.requireFree(self.port)
+    let registration = try self.name.map { try SpawnRegistry.register(name: $0) }
+    defer { registration?.remove() }
+    let reporter = SpawnReporter(descriptor: self.statusFd, finalOnStandardError: self.json)
+    let commandGuard = try CommandGuard(guarded)
+    let report = try commandGuard.run { identity in
+      reporter.started(identity)
+      if self.detachedSupervisor { StandardDescriptors.letGoOfCaller(closing: self.statusFd) }
+    }
+    let heldPorts = PortGuard.held(self.port)
+    if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }
+    for survivor in report.survivors { Message.error("survived: \(survivor)") }
+    for held in heldPorts { Message.error("port \(held)") }
+    return heldPorts.isEmpty ? ExitStatus.of(report) : ExitStatus.failed
+  }
+}

@@ -1,0 +1,51 @@
+internal import ProcCtl
+
+/// Whom a word on kill-group's command line means.
+enum StopTarget {
+  case process(ProcessStatus)
+  /// The supervisor of a detached spawn: asked to stop, it stops its command.
+  case supervisor(ProcessStatus)
+  case missing(String)
+  case refused(String)
+
+  static func resolve(_ text: String, kernel: any Kernel) throws(ProcessError) -> StopTarget {
+    if text.hasPrefix("@") {
+      return .refused("\(text): workers of a master cannot be named in this version")
+    }
+    let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+    if let number = Int32(parts[0]), parts.count <= 2 {
+      return self.resolve(number, startTime: parts.count == 2 ? parts[1] : nil, text: text, kernel: kernel)
+    }
+    guard SpawnRegistry.isValid(name: text) else {
+      return .refused("\"\(text)\" is no PID, PID@STARTTIME or NAME")
+    }
+    guard let identity = try SpawnRegistry.find(name: text),
+      let status = kernel.status(of: identity.processIdentifier), status.identity == identity
+    else { return .missing("no running spawn is named \(text)") }
+    return .supervisor(status)
+  }
+
+  private static func resolve(
+    _ number: Int32, startTime: Substring?, text: String, kernel: any Kernel
+  ) -> StopTarget {
+    guard number > 1 else {
+      return .refused("refused: \(text): 0 and negative numbers mean whole groups to kill(2), and 1 is init")
+    }
+    var expected: UInt64?
+    if let startTime {
+      guard let parsed = UInt64(startTime) else {
+        return .refused("\"\(text)\": a start time is a number, field 22 of /proc/PID/stat")
+      }
+      expected = parsed
+    }
+    guard let status = kernel.status(of: ProcessIdentifier(number)) else {
+      // kill(2) takes the id of any thread; we end processes only.
+      return .missing("no process \(number)")
+    }
+    // /proc/TID shows threads, too, but its children and group are the process's.
+    if let expected, status.identity.startTime != expected {
+      return .missing("\(text) is gone: process \(number) started at \(status.identity.startTime)")
+    }
+    return .process(status)
+  }
+}

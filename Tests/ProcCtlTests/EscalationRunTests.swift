@@ -1,0 +1,88 @@
+import ProcCtl
+import Testing
+
+@Suite struct EscalationRunTests {
+  private let start = MonotonicInstant(nanoseconds: 1_000_000_000)
+
+  private func after(_ duration: Duration) -> MonotonicInstant { self.start.advanced(by: duration) }
+
+  @Test func takesEachStepWhenTheTimeOfTheLastIsOver() {
+    var run = EscalationRun<Never>(
+      Escalation(steps: [
+        .init(.terminate, wait: .seconds(5)), .init(.interrupt, wait: .seconds(1)), .init(.kill, wait: .seconds(2)),
+      ]))
+    #expect(run.start(at: self.start) == [.signal(.terminate), .wait(until: self.after(.seconds(5)))])
+    #expect(run.timeReached(at: self.after(.seconds(4))) == [.wait(until: self.after(.seconds(5)))])
+    #expect(
+      run.timeReached(at: self.after(.seconds(5))) == [.signal(.interrupt), .wait(until: self.after(.seconds(6)))])
+    #expect(run.timeReached(at: self.after(.seconds(6))).first == .signal(.kill))
+    #expect(run.isKilling)
+    #expect(run.timeReached(at: self.after(.seconds(8))) == [.expired])
+    #expect(run.timeReached(at: self.after(.seconds(9))) == [])
+  }
+
+  @Test func appendsKill() {
+    #expect(Escalation(steps: [.init(.terminate, wait: .zero)]).steps.last?.signal == .kill)
+    #expect(Escalation.standard(signal: .kill).steps.count == 1)
+  }
+
+  @Test func killsAgainWheneverTheSetChangesAndInBetween() {
+    var run = EscalationRun<Never>(.standard(grace: .zero))
+    _ = run.start(at: self.start)
+    #expect(run.membersChanged(at: self.start) == [])
+    _ = run.timeReached(at: self.start)
+    #expect(run.membersChanged(at: self.after(.milliseconds(1))) == [.signal(.kill)])
+    // Looking again comes ever more rarely, and never after the deadline.
+    var instant = self.start
+    var sweeps = 0
+    while true {
+      let actions = run.timeReached(at: instant)
+      if actions == [.expired] { break }
+      guard case .wait(let next) = actions.last else {
+        Issue.record("no wait in \(actions)")
+        return
+      }
+      #expect(actions.first == .signal(.kill))
+      #expect(next > instant)
+      #expect(next <= self.after(Escalation.killWait))
+      instant = next
+      sweeps += 1
+    }
+    #expect((8...24).contains(sweeps))
+  }
+
+  @Test func aRefusedRequestGoesOnAtOnce() {
+    var run = EscalationRun<String>(steps: [
+      .request("please", wait: .seconds(10)), .signal(.terminate, wait: .seconds(5)), .signal(.kill, wait: .seconds(2)),
+    ])
+    #expect(run.start(at: self.start) == [.request("please"), .wait(until: self.after(.seconds(10)))])
+    #expect(run.isAsking)
+    #expect(run.requestFailed(at: self.after(.seconds(1))).first == .signal(.terminate))
+    // A late answer changes nothing.
+    #expect(run.requestFailed(at: self.after(.seconds(2))) == [])
+  }
+
+  @Test func hurryTakesTheNextStepAndNeverCutsTheLast() {
+    var run = EscalationRun<Never>(.standard())
+    #expect(run.hurry(at: self.start) == [])
+    _ = run.start(at: self.start)
+    #expect(run.hurry(at: self.start).first == .signal(.kill))
+    #expect(run.hurry(at: self.start) == [])
+    #expect(!run.hasExpired)
+  }
+
+  @Test func theLeadersEndShortensTheStepAndKillFollows() {
+    var run = EscalationRun<Never>(
+      Escalation(steps: [.init(.terminate, wait: .seconds(15)), .init(.interrupt, wait: .seconds(5))]))
+    _ = run.start(at: self.start)
+    #expect(run.shorten(to: .seconds(5), at: self.after(.seconds(1))) == [.wait(until: self.after(.seconds(6)))])
+    #expect(run.timeReached(at: self.after(.seconds(6))).first == .signal(.kill))
+  }
+
+  @Test func skipToKillWorksOnce() {
+    var run = EscalationRun<Never>(.standard())
+    _ = run.start(at: self.start)
+    #expect(run.skipToKill(at: self.start).first == .signal(.kill))
+    #expect(run.skipToKill(at: self.start) == [])
+  }
+}

@@ -1,0 +1,281 @@
+import CProcCtl
+import FoundationEssentials
+import Glibc
+import Logging
+import Synchronization
+import SystemPackage
+import SystemdNotify
+import Testing
+
+/// Collects what a handler writes.
+struct LogPipe: ~Copyable {
+  let output: LogOutput
+  private let reading: FileDescriptor
+  private let writing: FileDescriptor
+
+  init() throws {
+    (self.reading, self.writing) = try FileDescriptor.pipe()
+    _ = cprocctl_fcntl(self.reading.rawValue, F_SETFL, O_NONBLOCK)
+    _ = cprocctl_fcntl(self.writing.rawValue, F_SETFL, O_NONBLOCK)
+    self.output = LogOutput(self.writing)
+  }
+
+  deinit {
+    try? self.reading.close()
+    try? self.writing.close()
+  }
+
+  func text() -> String {
+    var all: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while let count = try? buffer.withUnsafeMutableBytes({ try self.reading.read(into: $0) }), count > 0 {
+      all += buffer[..<count]
+    }
+    return String(decoding: all, as: UTF8.self)
+  }
+}
+
+private let noon = LogTime(seconds: 1_770_091_506, microseconds: 7)
+private let noonText = "2026-02-03T04:05:06.000007Z"
+
+private struct Failure: Error, CustomStringConvertible {
+  var description: String { "it broke" }
+}
+
+@Suite("Lines for people")
+struct TextLogHandlerTests {
+  @Test("Time, level, label, message, metadata in order")
+  func line() throws {
+    let pipe = try LogPipe()
+    var handler = TextLogHandler(label: "procctl", output: pipe.output, toJournal: false, now: { noon })
+    handler[metadataKey: "worker"] = "alpha"
+    handler.metadataProvider = Logger.MetadataProvider { ["pid": "1", "worker": "provided"] }
+    let logger = Logger(label: "procctl") { _ in handler }
+    logger.info("worker is ready", metadata: ["pid": "812", "empty": "", "list": ["a", "b"]])
+    #expect(
+      pipe.text()
+        == "\(noonText) info procctl: worker is ready empty=\"\" list=\"[\\\"a\\\", \\\"b\\\"]\" pid=812 worker=provided\n"
+    )
+  }
+
+  @Test("One event is one line that does nothing to a terminal")
+  func hostileText() throws {
+    let pipe = try LogPipe()
+    let handler = TextLogHandler(label: "p", output: pipe.output, toJournal: false, now: { noon })
+    let logger = Logger(label: "p") { _ in handler }
+    logger.error("a\nb\r\t\u{1B}[2J\u{9B}x\u{2028}", metadata: ["k\n": "v\"=\\\n"])
+    #expect(
+      pipe.text()
+        == "\(noonText) error p: a\\nb\\r\\t\\u{1b}[2J\\u{9b}x\\u{2028} k\\n=\"v\\\"=\\\\\\n\"\n")
+  }
+
+  @Test("For the journal: priority instead of the time")
+  func journalStream() throws {
+    let pipe = try LogPipe()
+    var handler = TextLogHandler(label: "p", output: pipe.output, toJournal: true, now: { noon })
+    handler.logLevel = .trace
+    let logger = Logger(label: "p") { _ in handler }
+    for level in Logger.Level.allCases { logger.log(level: level, "x") }
+    #expect(
+      pipe.text()
+        == "<7>trace p: x\n<7>debug p: x\n<6>info p: x\n<5>notice p: x\n<4>warning p: x\n<3>error p: x\n"
+        + "<2>critical p: x\n")
+  }
+
+  @Test("Below the level nothing is written; an event's error is metadata")
+  func levelAndError() throws {
+    let pipe = try LogPipe()
+    let handler = TextLogHandler(
+      label: "p", output: pipe.output, toJournal: false, level: .warning, now: { noon })
+    let logger = Logger(label: "p") { _ in handler }
+    logger.info("not this")
+    #expect(pipe.text() == "")
+    handler.log(
+      event: LogEvent(
+        level: .warning, message: "x", error: Failure(), metadata: nil, source: nil, file: "f", function: "g",
+        line: 1))
+    #expect(pipe.text() == "\(noonText) warning p: x error=\"it broke\"\n")
+  }
+}
+
+@Suite("Lines for programs")
+struct JSONLogHandlerTests {
+  private struct Line: Decodable, Equatable {
+    struct Metadata: Decodable, Equatable {
+      var text: String?
+      var list: [String]?
+      var nested: [String: String]?
+    }
+    var time: String
+    var level: String
+    var label: String
+    var message: String
+    var metadata: Metadata?
+  }
+
+  @Test("Any text comes back as it was")
+  func roundTrip() throws {
+    let pipe = try LogPipe()
+    let handler = JSONLogHandler(label: "procctl", output: pipe.output, now: { noon })
+    let logger = Logger(label: "procctl") { _ in handler }
+    let hostile =
+      String(String.UnicodeScalarView((0..<0x100).compactMap(Unicode.Scalar.init))) + "€😀\u{2028}\\\""
+    logger.notice(
+      "\(hostile)",
+      metadata: ["text": .string(hostile), "list": ["a", "\n"], "nested": ["b": "\"", "a": "\\"]])
+    let text = pipe.text()
+    #expect(text.hasSuffix("}\n") && text.filter { $0 == "\n" }.count == 1)
+    #expect(!text.utf8.contains { $0 < 0x20 && $0 != 0x0A })
+    let line = try JSONDecoder().decode(Line.self, from: Data(text.utf8))
+    #expect(
+      line
+        == Line(
+          time: noonText, level: "notice", label: "procctl", message: hostile,
+          metadata: .init(text: hostile, list: ["a", "\n"], nested: ["b": "\"", "a": "\\"])))
+  }
+
+  @Test("Fields in a fixed order; no metadata, no member")
+  func shape() throws {
+    let pipe = try LogPipe()
+    let handler = JSONLogHandler(label: "p", output: pipe.output, now: { noon })
+    let logger = Logger(label: "p") { _ in handler }
+    logger.info("x")
+    logger.info("x", metadata: ["b": [[:], []], "a": "1"])
+    let start = "{\"time\":\"\(noonText)\",\"level\":\"info\",\"label\":\"p\",\"message\":\"x\""
+    #expect(pipe.text() == start + "}\n" + start + ",\"metadata\":{\"a\":\"1\",\"b\":[{},[]]}}\n")
+  }
+}
+
+@Suite("Entries for the journal")
+struct JournalLogHandlerTests {
+  @Test("Every field, with metadata in capitals")
+  func fields() throws {
+    let pipe = try LogPipe()
+    let fallback = TextLogHandler(label: "p", output: pipe.output, toJournal: false, now: { noon })
+    let collected = Collected()
+    var handler = JournalLogHandler(
+      label: "procctl.loop", identifier: "procctl", fallback: fallback, send: { collected.add($0) })
+    handler[metadataKey: "worker"] = "alpha"
+    handler.log(
+      event: LogEvent(
+        level: .warning, message: "two\nlines", error: Failure(),
+        metadata: ["pid": "812", "message": "forged"],
+        source: nil, file: "Module/File.swift", function: "run()", line: 42))
+    let entry = try #require(collected.all.first)
+    #expect(
+      entry.fields.map { String(decoding: $0, as: UTF8.self) } == [
+        "MESSAGE=two\nlines", "PRIORITY=4", "SYSLOG_IDENTIFIER=procctl", "LOGGER=procctl.loop",
+        "CODE_FILE=Module/File.swift", "CODE_LINE=42", "CODE_FUNC=run()", "ERROR=it broke",
+        "X_MESSAGE=forged", "PID=812", "WORKER=alpha",
+      ])
+    #expect(pipe.text() == "")
+  }
+
+  private final class Collected: Sendable {
+    private let entries = Mutex<[JournalEntry]>([])
+    func add(_ entry: JournalEntry) -> Bool {
+      self.entries.withLock { $0.append(entry) }
+      return true
+    }
+    var all: [JournalEntry] { self.entries.withLock { $0 } }
+  }
+
+  @Test(
+    "Names the journal accepts, and none it trusts",
+    arguments: [
+      ("worker", "WORKER"), ("exit-status", "EXIT_STATUS"), ("_PID", "X__PID"), ("9lives", "X_9LIVES"),
+      ("", "X_"), ("ä", "X___"), ("message", "X_MESSAGE"), ("Priority", "X_PRIORITY"),
+      (String(repeating: "a", count: 90), String(repeating: "A", count: 64)),
+    ])
+  func names(key: String, expected: String) {
+    #expect(JournalEntry.fieldName(key) == expected)
+  }
+
+  @Test("What journald does not take goes to the fallback, with its metadata")
+  func fallback() throws {
+    let pipe = try LogPipe()
+    let fallback = TextLogHandler(label: "p", output: pipe.output, toJournal: false, now: { noon })
+    var handler = JournalLogHandler(label: "p", identifier: "p", fallback: fallback, send: { _ in false })
+    handler[metadataKey: "worker"] = "alpha"
+    let logger = Logger(label: "p") { _ in handler }
+    logger.info("lost?")
+    #expect(pipe.text() == "\(noonText) info p: lost? worker=alpha\n")
+  }
+}
+
+@Suite("Where lines go")
+struct LogOutputTests {
+  @Test("Lines of many threads never mix")
+  func concurrency() throws {
+    let (writing, reading) = try makePair()
+    let output = LogOutput(writing)
+    let writers = (0..<4).map { number in
+      TestThread {
+        let line = [UInt8](repeating: UInt8(ascii: "a") + UInt8(number), count: 700 + number)
+        for _ in 0..<100 { output.write(line: line) }
+      }
+    }
+    var text: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    let expected = (0..<4).reduce(0) { $0 + (701 + $1) * 100 }
+    while text.count < expected, wait(for: POLLIN, on: reading) {
+      let count = try buffer.withUnsafeMutableBytes { try reading.read(into: $0) }
+      text += buffer[..<count]
+    }
+    try #require(text.count == expected, "the writers are stuck")
+    let lines = text.split(separator: UInt8(ascii: "\n"))
+    #expect(lines.count == 400)
+    #expect(lines.allSatisfy { line in line.allSatisfy { $0 == line.first } })
+    for writer in writers { writer.join() }
+    try reading.close()
+    try writing.close()
+  }
+
+  @Test("A full pipe costs the line, not the writer; the next line starts afresh")
+  func fullPipe() throws {
+    let pipe = try LogPipe()
+    let long = [UInt8](repeating: UInt8(ascii: "x"), count: 50_000)
+    pipe.output.write(line: long)
+    pipe.output.write(line: long)
+    pipe.output.write(line: Array("lost".utf8))
+    #expect(pipe.output.droppedLines == 2)
+    let first = pipe.text().split(separator: "\n")
+    // The second was cut where the pipe was full.
+    #expect(first.first?.utf8.count == 50_000 && (first.last?.utf8.count ?? 0) < 50_000)
+    pipe.output.write(line: Array("again".utf8))
+    #expect(pipe.text() == "\nagain\n")
+    #expect(pipe.output.droppedLines == 2)
+  }
+
+  @Test("The descriptor can be replaced")
+  func replacement() throws {
+    let old = try LogPipe()
+    let (reading, writing) = try FileDescriptor.pipe()
+    defer {
+      try? reading.close()
+      try? writing.close()
+    }
+    old.output.write(line: Array("before".utf8))
+    old.output.replaceDescriptor(writing)
+    old.output.write(line: Array("after".utf8))
+    #expect(old.text() == "before\n")
+    var buffer = [UInt8](repeating: 0, count: 64)
+    let count = try buffer.withUnsafeMutableBytes { try reading.read(into: $0) }
+    #expect(String(decoding: buffer[..<count], as: UTF8.self) == "after\n")
+  }
+
+  @Test("A journal stream is known by device and inode")
+  func journalStream() throws {
+    let (reading, writing) = try FileDescriptor.pipe()
+    defer {
+      try? reading.close()
+      try? writing.close()
+    }
+    var status = stat()
+    try #require(fstat(writing.rawValue, &status) == 0)
+    #expect(JournalStream.matches(writing, value: "\(status.st_dev):\(status.st_ino)"))
+    for other in ["", ":", "\(status.st_dev)", "\(status.st_dev):\(status.st_ino + 1)", "x:y"] {
+      #expect(!JournalStream.matches(writing, value: other))
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import CProcCtl
+import Glibc
+import SystemPackage
+import SystemdNotify
+import Testing
+
+/// Waits for an event on a descriptor; false when the deadline passes first.
+func wait(for events: Int32, on descriptor: FileDescriptor, within milliseconds: Int32 = 10_000) -> Bool {
+  var entry = pollfd(fd: descriptor.rawValue, events: Int16(events), revents: 0)
+  while true {
+    let count = poll(&entry, 1, milliseconds)
+    if count < 0, errno == EINTR { continue }
+    return count > 0
+  }
+}
+
+/// Receives until this many messages have come, or fails the test at the deadline.
+func receive(_ count: Int, from socket: NotifySocket) throws -> [SystemdNotify.Notification] {
+  var all: [SystemdNotify.Notification] = []
+  while all.count < count {
+    try #require(wait(for: POLLIN, on: socket.descriptor), "only \(all.count) of \(count) messages came")
+    all += try socket.receive()
+  }
+  return all
+}
+
+func transport(to socket: NotifySocket) throws -> DatagramTransport {
+  DatagramTransport(to: try NotifyAddress(environmentValue: socket.environmentValue))
+}
+
+/// Two connected ends; the second hangs up when the last copy of the first is closed.
+func makePair() throws -> (FileDescriptor, FileDescriptor) {
+  var ends: [Int32] = [-1, -1]
+  try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
+  return (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
+}
+
+/// A directory that is gone after the body, with what is in it.
+func withTemporaryDirectory(_ body: (FilePath) throws -> Void) throws {
+  var template = Array("/tmp/procctl-notify-XXXXXX".utf8CString)
+  try #require(mkdtemp(&template) != nil)
+  let directory = template.withUnsafeBufferPointer { buffer in
+    buffer.baseAddress.map { FilePath(platformString: $0) }
+  }
+  let path = try #require(directory)
+  defer {
+    for name in ["notify", "file"] { unlink(path.appending(name).string) }
+    rmdir(path.string)
+  }
+  try body(path)
+}
+
+/// Numbers that come again from the same seed (SplitMix64).
+struct SeededNumbers: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) {
+    self.state = seed
+  }
+
+  mutating func next() -> UInt64 {
+    self.state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = self.state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
