@@ -58,7 +58,8 @@ let package = Package(
     .target(
       name: "Supervision",
       dependencies: [
-        "ProcCtl", "SystemdNotify", "GracefulShutdown", "CProcCtl", logging, system, toml, nioCore,
+        "ProcCtl", "SystemdNotify", "GracefulShutdown", "CProcCtl", "CProcCtlChild", logging, system,
+        toml, nioCore,
         nioHTTP1, nioEmbedded,
       ],
       swiftSettings: strict),
