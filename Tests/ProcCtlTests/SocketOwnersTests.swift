@@ -12,9 +12,10 @@ struct SocketOwnersTests {
     let socket = try TestSocket(bindTo: .loopbackV4)
     let inode = socket.inode
     #expect(try SocketOwners.find([inode], among: [Self.me]).owners == [inode: [Self.me]])
-    #expect(try SocketOwners.findEverywhere([inode]).owners == [inode: [Self.me]])
+    // Children that other tests are spawning may hold it too, until their exec.
+    #expect(try SocketOwners.findEverywhere([inode]).owners[inode]?.contains(Self.me) == true)
     socket.close()
-    #expect(try SocketOwners.findEverywhere([inode]).owners.isEmpty)
+    #expect(try SocketOwners.find([inode], among: [Self.me]).owners.isEmpty)
   }
 
   @Test("finds a child that inherited the socket, also once it alone has it")
@@ -24,9 +25,11 @@ struct SocketOwnersTests {
     let child = try SocketHolderProcess(holding: socket)
     let childPid = ProcessIdentifier(child.pid)
     let both = try SocketOwners.findEverywhere([inode]).owners[inode]
-    #expect(Set(both ?? []) == [Self.me, childPid])
-    socket.close()
-    #expect(try SocketOwners.findEverywhere([inode]).owners == [inode: [childPid]])
+    #expect(Set(both ?? []).isSuperset(of: [Self.me, childPid]))
+    socket.letGo()
+    let one = try #require(try SocketOwners.findEverywhere([inode]).owners[inode])
+    #expect(one.contains(childPid))
+    #expect(!one.contains(Self.me))
     #expect(try SocketOwners.find([inode], among: [Self.me]).owners.isEmpty)
   }
 

@@ -42,7 +42,16 @@ final class TestSocket {
 
   deinit { self.close() }
 
+  /// Ends the socket, not only our hold of it: a child that another test is
+  /// spawning at this moment holds every descriptor until its exec. For a
+  /// listener on a port that the kernel chose this frees the port too.
   func close() {
+    if self.isOpen { shutdown(self.descriptor, Int32(SHUT_RDWR)) }
+    self.letGo()
+  }
+
+  /// Closes our descriptor; whoever inherited the socket has it still.
+  func letGo() {
     if self.isOpen { Glibc.close(self.descriptor) }
     self.isOpen = false
   }

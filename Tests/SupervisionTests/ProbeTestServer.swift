@@ -146,13 +146,20 @@ func localPort(of descriptor: Int32) -> UInt16 {
 /// A port on which nobody listens.
 func unusedPort() throws -> UInt16 {
   let descriptor = try listeningSocket(at: .tcp(.loopbackV4, port: 0))
-  defer { close(descriptor) }
+  defer {
+    // Frees the port even while a child on its way to its exec holds the socket.
+    shutdown(descriptor, Int32(SHUT_RDWR))
+    close(descriptor)
+  }
   return localPort(of: descriptor)
 }
 
-/// Our open sockets that are connected, or connecting, to the port.
+/// This process's open sockets that are connected, or connecting, to the port.
+/// (A child that another test is spawning may hold one a moment longer.)
 func openClients(of port: UInt16) throws -> Int {
-  try SocketTable.read().filter { $0.remotePort == port && $0.inode != 0 }.count
+  let clients = try SocketTable.read().filter { $0.remotePort == port && $0.inode != 0 }
+  let own = try SocketOwners.find(Set(clients.map(\.inode)), among: [ProcessIdentifier(getpid())])
+  return own.owners.count
 }
 
 /// Runs a loop of its own until the body's completion is called and everything
