@@ -66,12 +66,14 @@ let package = Package(
       name: "procctl",
       dependencies: ["Supervision", "ProcCtl", "SystemdNotify", "CProcCtl", argumentParser, logging, system],
       swiftSettings: strict),
-    .executableTarget(
-      name: "repository-worker",
+    .target(
+      name: "RepositoryWorker",
       dependencies: [
-        "ProcCtl", "GracefulShutdown", argumentParser, logging, system, nioCore, nioHTTP1,
-        nioPosix,
+        "ProcCtl", "GracefulShutdown", logging, system, nioCore, nioHTTP1, nioPosix,
       ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "repository-worker", dependencies: ["RepositoryWorker", argumentParser, logging, system],
       swiftSettings: strict),
 
     .executableTarget(
@@ -85,6 +87,13 @@ let package = Package(
       name: "GracefulShutdownTests", dependencies: ["GracefulShutdown", logging],
       swiftSettings: strict),
     .testTarget(
+      name: "RepositoryWorkerTests",
+      dependencies: [
+        "RepositoryWorker", "GracefulShutdown", "ProcCtl", "repository-worker", logging, system, nioCore,
+        nioHTTP1, nioPosix,
+      ],
+      exclude: ["official_client.py"], swiftSettings: strict),
+    .testTarget(
       name: "SupervisionTests", dependencies: ["Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
     .testTarget(
@@ -95,6 +104,7 @@ let package = Package(
       dependencies: [
         "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
       ],
+      exclude: ["systemd"],
       swiftSettings: strict),
   ]
 )

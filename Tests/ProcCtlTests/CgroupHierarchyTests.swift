@@ -1,4 +1,5 @@
 import ProcCtl
+import SystemPackage
 import Testing
 
 @Suite struct CgroupHierarchyTests {

@@ -36,6 +36,10 @@ package final class Master {
   private var sweep: Termination?
   private var outcome = ShutdownOutcome()
   private var lastStatus = ""
+  private var lastReport: MonotonicInstant?
+  private var reportTimer: TimerIdentifier?
+  /// How many workers are in each state: asking a thousand of them at every event would be slow.
+  private var counts: [WorkerState: Int] = [:]
 
   package init(
     definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
@@ -57,6 +61,7 @@ package final class Master {
         cookie: ByteString("\(definition.name):\(String(seed &+ UInt64(index), radix: 16))"))
     }
     for worker in self.workers { self.sets.add(worker: worker.index, cookie: worker.cookie) }
+    self.counts[.waiting] = self.workers.count
   }
 
   // MARK: Commands
@@ -137,7 +142,9 @@ package final class Master {
 
   // MARK: State for people
 
-  package var readyCount: Int { self.workers.count { $0.life.state == .ready } }
+  package var readyCount: Int { self.counts[.ready] ?? 0 }
+
+  private var finalCount: Int { (self.counts[.stopped] ?? 0) + (self.counts[.failed] ?? 0) }
 
   package var status: String {
     let total = self.workers.count
@@ -149,9 +156,8 @@ package final class Master {
       if let waiting { text += ", waiting for \(self.description(of: waiting))" }
       return text
     case .stopping:
-      let left = self.workers.filter { !$0.life.state.isFinal }
-      var text = "stopping \(total - left.count)/\(total)"
-      if let waiting = left.first { text += ", waiting for \(self.description(of: waiting))" }
+      var text = "stopping \(self.finalCount)/\(total)"
+      if let waiting = self.workers.first(where: { !$0.life.state.isFinal }) { text += ", waiting for \(self.description(of: waiting))" }
       return text
     case .sweeping: return "ending what belongs to no worker"
     case .cleaning: return "cleaning up"
@@ -188,7 +194,13 @@ package final class Master {
     while position < self.queue.count {
       let (worker, event) = self.queue[position]
       position += 1
-      for effect in worker.life.handle(event, at: self.scheduler.now) { self.perform(effect, for: worker) }
+      let before = worker.life.state
+      let effects = worker.life.handle(event, at: self.scheduler.now)
+      if worker.life.state != before {
+        self.counts[before, default: 0] -= 1
+        self.counts[worker.life.state, default: 0] += 1
+      }
+      for effect in effects { self.perform(effect, for: worker) }
     }
     self.queue.removeAll(keepingCapacity: true)
     self.isDraining = false
@@ -321,10 +333,24 @@ package final class Master {
       self.observer?.allReady()
     }
     self.report()
-    if self.phase == .stopping, self.workers.allSatisfy({ $0.life.state.isFinal }) { self.beginSweep() }
+    if self.phase == .stopping, self.finalCount == self.workers.count { self.beginSweep() }
   }
 
+  /// Says how it stands, at most ten times a second: a thousand workers getting
+  /// ready are not a thousand messages.
   private func report() {
+    guard self.reportTimer == nil else { return }
+    let now = self.scheduler.now
+    let next = self.lastReport?.advanced(by: .milliseconds(100)) ?? now
+    if next <= now { return self.reportNow() }
+    self.reportTimer = self.scheduler.schedule(at: next) { [unowned self] in
+      self.reportTimer = nil
+      self.reportNow()
+    }
+  }
+
+  private func reportNow() {
+    self.lastReport = self.scheduler.now
     let status = self.status
     guard status != self.lastStatus else { return }
     self.lastStatus = status
@@ -380,11 +406,12 @@ package final class Master {
       self.outcome.survivors.append("a child the kernel knows and does not show")
     }
     self.phase = .cleaning
-    self.report()
+    self.reportNow()
     self.cleanups.run { [unowned self] failures in
       self.outcome.failedCleanups = failures
       self.phase = .ended
-      self.report()
+      if let timer = self.reportTimer { self.scheduler.cancel(timer) }
+      self.reportNow()
       self.observer?.ended(self.outcome)
     }
   }

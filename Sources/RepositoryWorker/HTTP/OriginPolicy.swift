@@ -1,0 +1,26 @@
+/// Which web pages may talk to this server: those of this machine only.
+///
+/// A browser names the page's origin in every request a page of another site makes, also after that
+/// site has pointed its name at 127.0.0.1 (DNS rebinding). Programs that are no browsers name none.
+package enum OriginPolicy {
+  package static func admits(_ values: [String]) -> Bool {
+    guard let value = values.first else { return true }
+    guard values.count == 1 else { return false }
+    guard let scheme = ["http://", "https://"].first(where: { value.lowercased().hasPrefix($0) }) else {
+      return false
+    }
+    let authority = value.dropFirst(scheme.count)
+    let host: Substring
+    let rest: Substring
+    if authority.hasPrefix("[") {
+      guard let end = authority.firstIndex(of: "]") else { return false }
+      host = authority[...end]
+      rest = authority[authority.index(after: end)...]
+    } else {
+      host = authority.prefix { $0 != ":" }
+      rest = authority[host.endIndex...]
+    }
+    guard rest.isEmpty || (rest.hasPrefix(":") && UInt16(rest.dropFirst()) != nil) else { return false }
+    return ["localhost", "127.0.0.1", "[::1]"].contains(host.lowercased())
+  }
+}

@@ -1,0 +1,234 @@
+package import GracefulShutdown
+internal import Logging
+internal import NIOHTTP1
+internal import Synchronization
+
+/// `/mcp`: the Model Context Protocol over streamable HTTP, a request in and a reply out.
+package final class MCPEndpoint: Sendable {
+  private let methods: MCPMethods
+  private let shutdown: ShutdownCoordinator
+  private let makeSessionID: @Sendable () -> String
+  private let sessions: Mutex<SessionTable>
+
+  package init(
+    methods: MCPMethods, shutdown: ShutdownCoordinator, sessionLimit: Int = 256,
+    makeSessionID: @escaping @Sendable () -> String = MCPEndpoint.randomSessionID
+  ) {
+    self.methods = methods
+    self.shutdown = shutdown
+    self.makeSessionID = makeSessionID
+    self.sessions = Mutex(SessionTable(limit: sessionLimit))
+  }
+
+  package var sessionCount: Int { self.sessions.withLock { $0.count } }
+
+  /// 128 bits from the system's generator, in hexadecimal.
+  @Sendable package static func randomSessionID() -> String {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<4).map { _ in
+      let digits = String(generator.next() as UInt32, radix: 16)
+      return String(repeating: "0", count: 8 - digits.utf8.count) + digits
+    }.joined()
+  }
+
+  package func respond(to request: WorkerRequest) async -> WorkerReply {
+    switch request.method {
+    case .POST: return .response(await self.post(request))
+    case .GET: return self.get(request)
+    case .DELETE: return .response(self.delete(request))
+    default: return .response(WorkerResponse(.methodNotAllowed, headers: ["Allow": "GET, POST, DELETE"]))
+    }
+  }
+
+  // MARK: Sessions
+
+  private enum Lookup {
+    case session(id: String, version: ProtocolVersion)
+    case refused(WorkerResponse)
+  }
+
+  /// The session the request belongs to, if its headers are in order.
+  private func session(of request: WorkerRequest, id requestID: RequestID? = nil) -> Lookup {
+    let named = request.headers["MCP-Protocol-Version"]
+    guard named.count <= 1, named.allSatisfy({ ProtocolVersion(name: $0) != nil }) else {
+      return .refused(MCPEndpoint.unsupportedVersion(named, id: requestID))
+    }
+    let ids = request.headers["Mcp-Session-Id"]
+    guard let id = ids.first, ids.count == 1 else {
+      return .refused(
+        .error(.badRequest, JSONRPCError(.noSession, "one Mcp-Session-Id header is needed", id: requestID)))
+    }
+    let version = self.sessions.withLock { sessions in
+      sessions.touch(id)
+      return sessions.version(of: id)
+    }
+    guard let version else {
+      return .refused(.error(.notFound, JSONRPCError(.noSession, "unknown session", id: requestID)))
+    }
+    guard named.first.map({ $0 == version.description }) ?? true else {
+      return .refused(MCPEndpoint.unsupportedVersion(named, id: requestID, agreed: version))
+    }
+    return .session(id: id, version: version)
+  }
+
+  private static func unsupportedVersion(
+    _ named: [String], id: RequestID?, agreed: ProtocolVersion? = nil
+  ) -> WorkerResponse {
+    let supported = agreed.map { [$0] } ?? ProtocolVersion.supported
+    let message =
+      "MCP-Protocol-Version \(named.joined(separator: ", ")) is not "
+      + (agreed.map { "the one agreed on, \($0)" } ?? "supported")
+    return .error(
+      .badRequest,
+      JSONRPCError(
+        .invalidRequest, message, id: id,
+        data: ["supported": .array(supported.map { .string($0.description) })]))
+  }
+
+  /// Makes the stream the one that messages to the session go to; an earlier one is ended.
+  ///
+  /// - Returns: nil, or what to answer when there is no such session any more.
+  package func attach(_ stream: any EventSink, to session: String) -> WorkerResponse? {
+    let (isKnown, replaced) = self.sessions.withLock { $0.attach(stream, to: session) }
+    replaced?.end()
+    return isKnown ? nil : .error(.notFound, JSONRPCError(.noSession, "unknown session"))
+  }
+
+  /// The stream is gone.
+  package func detach(_ stream: any EventSink, from session: String) {
+    self.sessions.withLock { $0.detach(stream, from: session) }
+  }
+
+  private func get(_ request: WorkerRequest) -> WorkerReply {
+    guard MediaTypes.accept(request.headers["Accept"], admits: "text/event-stream") else {
+      return .response(
+        .error(.notAcceptable, JSONRPCError(.invalidRequest, "Accept must include text/event-stream")))
+    }
+    switch self.session(of: request) {
+    case .refused(let response): return .response(response)
+    case .session(let id, _):
+      if let reason = self.shutdown.reason { return .response(MCPEndpoint.stopping(reason, id: nil)) }
+      return .eventStream(session: id)
+    }
+  }
+
+  private func delete(_ request: WorkerRequest) -> WorkerResponse {
+    switch self.session(of: request) {
+    case .refused(let response): return response
+    case .session(let id, _):
+      self.sessions.withLock { $0.close(id) }?.close()
+      return WorkerResponse(.noContent)
+    }
+  }
+
+  // MARK: Messages
+
+  private func post(_ request: WorkerRequest) async -> WorkerResponse {
+    guard MediaTypes.isJSON(request.headers.first(name: "Content-Type")) else {
+      return .error(
+        .unsupportedMediaType, JSONRPCError(.invalidRequest, "Content-Type must be application/json"))
+    }
+    let accept = request.headers["Accept"]
+    guard MediaTypes.accept(accept, admits: "application/json"),
+      MediaTypes.accept(accept, admits: "text/event-stream")
+    else {
+      return .error(
+        .notAcceptable,
+        JSONRPCError(.invalidRequest, "Accept must include application/json and text/event-stream"))
+    }
+    guard let value = try? JSONValue(parsing: request.body) else {
+      return .error(.badRequest, JSONRPCError(.parseError, "the body is not JSON"))
+    }
+    let message: JSONRPCMessage
+    do {
+      message = try JSONRPCMessage(value)
+    } catch {
+      return .error(.badRequest, error)
+    }
+    if case .request(let id, "initialize", let params) = message {
+      return await self.initialize(params, id: id, request)
+    }
+    let requestID: RequestID? = if case .request(let id, _, _) = message { id } else { nil }
+    switch self.session(of: request, id: requestID) {
+    case .refused(let response): return response
+    case .session(let session, let version):
+      switch message {
+      case .request(let id, let method, let params):
+        return await self.answer(method, params, id: id, session: session, version: version)
+      case .notification("notifications/cancelled", let params):
+        // Unknown ids are ignored, as the protocol says: the answer may be under way.
+        if let id = RequestID(params?["requestId"]) {
+          self.sessions.withLock { $0.cancellation(of: id, in: session) }?()
+        }
+        return WorkerResponse(.accepted)
+      case .notification, .response:
+        return WorkerResponse(.accepted)
+      }
+    }
+  }
+
+  private func initialize(
+    _ params: JSONValue?, id: RequestID, _ request: WorkerRequest
+  ) async -> WorkerResponse {
+    guard !request.headers.contains(name: "Mcp-Session-Id") else {
+      return .error(.badRequest, JSONRPCError(.invalidRequest, "the session is initialized already", id: id))
+    }
+    do {
+      return try await self.shutdown.withRequest("initialize") {
+        let (version, result) = try self.methods.initialize(params)
+        let session = self.makeSessionID()
+        guard let remains = self.sessions.withLock({ $0.open(session, version: version) }) else {
+          return .error(.serviceUnavailable, JSONRPCError(.internalError, "too many sessions", id: id))
+        }
+        remains.close()
+        return .json(.ok, JSONRPCMessage.result(result, id: id), headers: ["Mcp-Session-Id": session])
+      }
+    } catch {
+      return MCPEndpoint.failure(error, id: id)
+    }
+  }
+
+  private func answer(
+    _ method: String, _ params: JSONValue?, id: RequestID, session: String, version: ProtocolVersion
+  ) async -> WorkerResponse {
+    let tool = params?["name"]?.stringValue.map { " \($0)" } ?? ""
+    do {
+      let token = try self.shutdown.beginRequest("\(method)\(tool), id \(id) of session \(session.prefix(8))")
+      defer { token.end() }
+      let task = Task { try await self.methods.result(of: method, params: params, version: version) }
+      token.onCancel { task.cancel() }
+      switch self.sessions.withLock({ $0.beginRequest(id, in: session) { task.cancel() } }) {
+      case .admitted: break
+      case .unknownSession:
+        task.cancel()
+        return .error(.notFound, JSONRPCError(.noSession, "unknown session", id: id))
+      case .duplicateID:
+        task.cancel()
+        return .error(
+          .badRequest, JSONRPCError(.invalidRequest, "a request with this id is in flight", id: id))
+      }
+      defer { self.sessions.withLock { $0.endRequest(id, in: session) } }
+      return .json(.ok, JSONRPCMessage.result(try await task.value, id: id))
+    } catch {
+      return MCPEndpoint.failure(error, id: id)
+    }
+  }
+
+  private static func failure(_ error: any Error, id: RequestID) -> WorkerResponse {
+    switch error {
+    case var error as JSONRPCError:
+      error.id = id
+      return .error(.ok, error)
+    case let error as ShutdownError:
+      return MCPEndpoint.stopping(error.reason, id: id)
+    case is CancellationError:
+      return .error(.ok, JSONRPCError(.cancelled, "the request was cancelled", id: id))
+    default:
+      return .error(.ok, JSONRPCError(.internalError, "\(error)", id: id))
+    }
+  }
+
+  private static func stopping(_ reason: ShutdownReason, id: RequestID?) -> WorkerResponse {
+    .error(.serviceUnavailable, JSONRPCError(.stopping, "the server is stopping: \(reason)", id: id))
+  }
+}
