@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import CProcCtl
 internal import Glibc
 internal import ProcCtl
 internal import SystemPackage
