@@ -64,10 +64,10 @@ test-host:
 	@echo "== the example of adopting the libraries"
 	@swift build --package-path Examples/adopting
 
-test-systemd:
-	@if [ ! -e Tests/SystemTests/systemd/run ]; then :; \
+test-systemd: build
+	@if [ ! -e Tests/SystemTests/systemd/run-scenarios ]; then :; \
 	elif [ "$$(id -u)" -ne 0 ]; then echo "== systemd: left out, it needs root"; \
-	else echo "== systemd" && bash Tests/SystemTests/systemd/run; fi
+	else echo "== systemd" && PROCCTL=$(bin)/procctl bash Tests/SystemTests/systemd/run-scenarios; fi
 
 test-client: script := Tests/RepositoryWorkerTests/official_client.py
 test-client: build
