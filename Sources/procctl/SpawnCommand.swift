@@ -97,6 +97,8 @@ struct SpawnCommand: Verb {
       Message.error("say what to run after --: procctl spawn [OPTIONS] -- COMMAND [ARGUMENT…]")
       return ExitStatus.usage
     }
+    // Started by way of /proc/self/exe, it would be listed as "exe".
+    if self.detachedSupervisor { _ = cprocctl_set_process_name("procctl") }
     do {
       let command = try self.command(program, Array(words.dropFirst()))
       if self.detach { return try DetachedSpawn.start(options: self, words: words) }
