@@ -79,10 +79,13 @@ let package = Package(
 
     .executableTarget(
       name: "test-workload", path: "Tests/Workload", cSettings: strictC),
+    .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     .testTarget(
-      name: "ProcCtlTests", dependencies: ["ProcCtl", "CProcCtl", system], swiftSettings: strict),
+      name: "ProcCtlTests", dependencies: ["SeededRandom", "ProcCtl", "CProcCtl", system],
+      swiftSettings: strict),
     .testTarget(
-      name: "SystemdNotifyTests", dependencies: ["SystemdNotify", "CProcCtl", system, logging],
+      name: "SystemdNotifyTests",
+      dependencies: ["SeededRandom", "SystemdNotify", "CProcCtl", system, logging],
       swiftSettings: strict),
     .testTarget(
       name: "GracefulShutdownTests", dependencies: ["GracefulShutdown", logging],
@@ -95,10 +98,10 @@ let package = Package(
       ],
       exclude: ["official_client.py"], swiftSettings: strict),
     .testTarget(
-      name: "SupervisionTests", dependencies: ["Supervision", "ProcCtl", system, logging],
+      name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Supervision", "ProcCtl", system, logging],
+      name: "SimulationTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
