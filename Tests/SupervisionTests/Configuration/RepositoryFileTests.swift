@@ -108,7 +108,7 @@ struct RepositoryFileTests {
       ),
       (
         "{\"repositories\": {\"a\": {\"path\": \"/a\", \"port\": 1}}, \"repos\": 1}",
-        "repositories.json: unknown key \"repos\": there is \"repositories\""
+        "repositories.json: unknown key \"repos\", did you mean \"repositories\"?"
       ),
       (
         "{\"repositories\": {}}",
