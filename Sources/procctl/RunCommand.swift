@@ -35,7 +35,8 @@ struct RunCommand: Verb {
       if self.check {
         let names = configuration.workers.map(\.name)
         Message.write(
-          "\(names.count) \(names.count == 1 ? "worker" : "workers"): \(names.joined(separator: ", "))\n", to: 1)
+          "\(names.count) \(names.count == 1 ? "worker" : "workers"): \(names.joined(separator: ", "))\n",
+          to: 1)
         return ExitStatus.success
       }
       return try self.supervise(configuration, invitation: invitation)

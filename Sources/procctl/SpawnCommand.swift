@@ -49,7 +49,8 @@ struct SpawnCommand: Verb {
   @Option(help: "Run as this group, by name or number.")
   var group: String?
 
-  @Option(help: ArgumentHelp("Capabilities to run with, and no others: net_bind_service,…", valueName: "list"))
+  @Option(
+    help: ArgumentHelp("Capabilities to run with, and no others: net_bind_service,…", valueName: "list"))
   var ambientCaps: String?
 
   @Flag(help: "Never gain privileges by executing a file (no_new_privs).")

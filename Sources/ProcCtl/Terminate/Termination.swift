@@ -30,7 +30,8 @@ package final class Termination {
   private var completion: ((StopResult) -> Void)?
 
   package init(
-    scheduler: any Scheduler, escalation: Escalation, target: Target, completion: @escaping (StopResult) -> Void
+    scheduler: any Scheduler, escalation: Escalation, target: Target,
+    completion: @escaping (StopResult) -> Void
   ) {
     self.scheduler = scheduler
     self.target = target

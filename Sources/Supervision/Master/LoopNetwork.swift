@@ -36,7 +36,8 @@ final class LoopNetwork: WorkerNetwork {
     case .notify, .descriptor, .exec, .none: return NothingUnderWay()
     }
     guard let port = definition.port else { return NothingUnderWay() }
-    let watch = ReadinessWatch(loop: self.loop, port: port, path: path, members: members, whenReady: whenReady)
+    let watch = ReadinessWatch(
+      loop: self.loop, port: port, path: path, members: members, whenReady: whenReady)
     watch.start()
     return watch
   }

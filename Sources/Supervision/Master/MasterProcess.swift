@@ -1,4 +1,5 @@
 internal import CProcCtl
+internal import CProcCtlChild
 internal import Glibc
 public import Logging
 public import ProcCtl
@@ -148,6 +149,8 @@ extension MasterProcess: MasterObserver {
     self.service.ready(status: self.master.status)
     self.logger.info("all workers are ready")
     self.whenReady?()
+    // Starting is over; what it touched is not needed while nothing happens.
+    procctl_release_clean_pages()
   }
 
   package func statusChanged(_ status: String, stopping: Bool) {
