@@ -63,6 +63,7 @@ test-host:
 	fi
 	@echo "== the example of adopting the libraries"
 	@swift build --package-path Examples/adopting
+	@Examples/check-readme
 
 test-systemd: build
 	@if [ ! -e Tests/SystemTests/systemd/run-scenarios ]; then :; \

@@ -122,7 +122,9 @@ public final class MasterProcess {
 
   private func stop(_ arrival: SignalReader.Arrival) {
     if self.master.phase == .running {
-      self.master.stop(reason: "\(arrival.signal) from pid \(arrival.sender)")
+      // The terminal's driver sends signals without a sender (SI_KERNEL, sigaction(2)).
+      let sender = arrival.code > 0 ? "the terminal" : "pid \(arrival.sender)"
+      self.master.stop(reason: "\(arrival.signal) from \(sender)")
     } else {
       self.logger.info("already stopping; \(arrival.signal) ignored")
     }

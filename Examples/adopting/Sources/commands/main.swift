@@ -7,6 +7,7 @@ print(log.status, String(decoding: log.standardOutput, as: UTF8.self))
 
 // Keeps a child and ends it later, with all it started: TERM, two seconds, KILL.
 let children = try ChildProcesses()
-let child = try await children.spawn(Command(.name("sh"), arguments: ["-c", "trap '' TERM; sleep 1000 & wait"]))
+let deaf = Command(.name("sh"), arguments: ["-c", "trap '' TERM; sleep 1000 & wait"])
+let child = try await children.spawn(deaf)
 let end = await child.terminate(.standard(grace: .seconds(2)))
 print(end.status.map { "\($0)" } ?? "still there", end.survivors)
