@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CProcCtl
 internal import Glibc
 internal import ProcCtl
 

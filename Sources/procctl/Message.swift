@@ -1,3 +1,4 @@
+internal import CProcCtl
 internal import Glibc
 
 /// What procctl itself has to say goes to standard error, a line each; standard

@@ -1,3 +1,4 @@
+internal import CProcCtl
 internal import Glibc
 
 // A closed standard descriptor would be given to the first file we open, and the

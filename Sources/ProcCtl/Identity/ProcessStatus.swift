@@ -108,8 +108,8 @@ extension FixedWidthInteger {
         guard !overflow, !carry else { return nil }
         value = sum
         digits += 1
-      case UInt8(ascii: " "), UInt8(ascii: "\n"):
-        ended = digits > 0
+      case UInt8(ascii: " ") where digits > 0, UInt8(ascii: "\n") where digits > 0:
+        ended = true
       default:
         return nil
       }

@@ -1,3 +1,4 @@
+internal import CProcCtl
 internal import Glibc
 
 /// How a process ended (waitid(2)).

@@ -1,3 +1,4 @@
+internal import CProcCtl
 internal import Glibc
 
 /// A process that outlived everything that was done to end it, and what is known of why.

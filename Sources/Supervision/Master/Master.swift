@@ -36,6 +36,10 @@ package final class Master {
   private var sweep: Termination?
   private var outcome = ShutdownOutcome()
   private var lastStatus = ""
+  private var lastReport: MonotonicInstant?
+  private var reportTimer: TimerIdentifier?
+  /// How many workers are in each state: asking a thousand of them at every event would be slow.
+  private var counts: [WorkerState: Int] = [:]
 
   package init(
     definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
@@ -57,6 +61,7 @@ package final class Master {
         cookie: ByteString("\(definition.name):\(String(seed &+ UInt64(index), radix: 16))"))
     }
     for worker in self.workers { self.sets.add(worker: worker.index, cookie: worker.cookie) }
+    self.counts[.waiting] = self.workers.count
   }
 
   // MARK: Commands
@@ -70,7 +75,8 @@ package final class Master {
   /// Ends the worker and starts it again; false if there is none of that name or the master is stopping.
   @discardableResult
   package func restart(worker name: String) -> Bool {
-    guard self.phase == .running, let worker = self.workers.first(where: { $0.definition.name == name }) else {
+    guard self.phase == .running, let worker = self.workers.first(where: { $0.definition.name == name })
+    else {
       return false
     }
     self.post(worker, .restart)
@@ -137,7 +143,9 @@ package final class Master {
 
   // MARK: State for people
 
-  package var readyCount: Int { self.workers.count { $0.life.state == .ready } }
+  package var readyCount: Int { self.counts[.ready] ?? 0 }
+
+  private var finalCount: Int { (self.counts[.stopped] ?? 0) + (self.counts[.failed] ?? 0) }
 
   package var status: String {
     let total = self.workers.count
@@ -149,9 +157,10 @@ package final class Master {
       if let waiting { text += ", waiting for \(self.description(of: waiting))" }
       return text
     case .stopping:
-      let left = self.workers.filter { !$0.life.state.isFinal }
-      var text = "stopping \(total - left.count)/\(total)"
-      if let waiting = left.first { text += ", waiting for \(self.description(of: waiting))" }
+      var text = "stopping \(self.finalCount)/\(total)"
+      if let waiting = self.workers.first(where: { !$0.life.state.isFinal }) {
+        text += ", waiting for \(self.description(of: waiting))"
+      }
       return text
     case .sweeping: return "ending what belongs to no worker"
     case .cleaning: return "cleaning up"
@@ -188,7 +197,13 @@ package final class Master {
     while position < self.queue.count {
       let (worker, event) = self.queue[position]
       position += 1
-      for effect in worker.life.handle(event, at: self.scheduler.now) { self.perform(effect, for: worker) }
+      let before = worker.life.state
+      let effects = worker.life.handle(event, at: self.scheduler.now)
+      if worker.life.state != before {
+        self.counts[before, default: 0] -= 1
+        self.counts[worker.life.state, default: 0] += 1
+      }
+      for effect in effects { self.perform(effect, for: worker) }
     }
     self.queue.removeAll(keepingCapacity: true)
     self.isDraining = false
@@ -198,9 +213,11 @@ package final class Master {
   private func perform(_ effect: WorkerLife.Effect, for worker: WorkerRecord) {
     switch effect {
     case .checkPort:
-      self.post(worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+      self.post(
+        worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
     case .verifyPort:
-      self.post(worker, .portVerified(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+      self.post(
+        worker, .portVerified(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
     case .spawn:
       self.spawn(worker)
     case .awaitReadiness:
@@ -321,10 +338,24 @@ package final class Master {
       self.observer?.allReady()
     }
     self.report()
-    if self.phase == .stopping, self.workers.allSatisfy({ $0.life.state.isFinal }) { self.beginSweep() }
+    if self.phase == .stopping, self.finalCount == self.workers.count { self.beginSweep() }
   }
 
+  /// Says how it stands, at most ten times a second: a thousand workers getting
+  /// ready are not a thousand messages.
   private func report() {
+    guard self.reportTimer == nil else { return }
+    let now = self.scheduler.now
+    let next = self.lastReport?.advanced(by: .milliseconds(100)) ?? now
+    if next <= now { return self.reportNow() }
+    self.reportTimer = self.scheduler.schedule(at: next) { [unowned self] in
+      self.reportTimer = nil
+      self.reportNow()
+    }
+  }
+
+  private func reportNow() {
+    self.lastReport = self.scheduler.now
     let status = self.status
     guard status != self.lastStatus else { return }
     self.lastStatus = status
@@ -380,11 +411,12 @@ package final class Master {
       self.outcome.survivors.append("a child the kernel knows and does not show")
     }
     self.phase = .cleaning
-    self.report()
+    self.reportNow()
     self.cleanups.run { [unowned self] failures in
       self.outcome.failedCleanups = failures
       self.phase = .ended
-      self.report()
+      if let timer = self.reportTimer { self.scheduler.cancel(timer) }
+      self.reportNow()
       self.observer?.ended(self.outcome)
     }
   }

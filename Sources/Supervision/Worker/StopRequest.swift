@@ -4,6 +4,11 @@ package import ProcCtl
 package struct StopRequest: Sendable, Equatable {
   package var method: String
   package var path: String
+
+  package init(method: String, path: String) {
+    self.method = method
+    self.path = path
+  }
 }
 
 extension EscalationRun where Request == StopRequest {
