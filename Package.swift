@@ -58,7 +58,8 @@ let package = Package(
     .target(
       name: "Supervision",
       dependencies: [
-        "ProcCtl", "SystemdNotify", "GracefulShutdown", "CProcCtl", logging, system, toml, nioCore,
+        "ProcCtl", "SystemdNotify", "GracefulShutdown", "CProcCtl", "CProcCtlChild", logging, system,
+        toml, nioCore,
         nioHTTP1, nioEmbedded,
       ],
       swiftSettings: strict),
@@ -78,10 +79,13 @@ let package = Package(
 
     .executableTarget(
       name: "test-workload", path: "Tests/Workload", cSettings: strictC),
+    .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     .testTarget(
-      name: "ProcCtlTests", dependencies: ["ProcCtl", "CProcCtl", system], swiftSettings: strict),
+      name: "ProcCtlTests", dependencies: ["SeededRandom", "ProcCtl", "CProcCtl", system],
+      swiftSettings: strict),
     .testTarget(
-      name: "SystemdNotifyTests", dependencies: ["SystemdNotify", "CProcCtl", system, logging],
+      name: "SystemdNotifyTests",
+      dependencies: ["SeededRandom", "SystemdNotify", "CProcCtl", system, logging],
       swiftSettings: strict),
     .testTarget(
       name: "GracefulShutdownTests", dependencies: ["GracefulShutdown", logging],
@@ -94,10 +98,10 @@ let package = Package(
       ],
       exclude: ["official_client.py"], swiftSettings: strict),
     .testTarget(
-      name: "SupervisionTests", dependencies: ["Supervision", "ProcCtl", system, logging],
+      name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Supervision", "ProcCtl", system, logging],
+      name: "SimulationTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
     .testTarget(
       name: "SystemTests",

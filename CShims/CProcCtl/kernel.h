@@ -6,6 +6,10 @@
 #ifndef CPROCCTL_KERNEL_H
 #define CPROCCTL_KERNEL_H
 
+// The types of libc stay those of Swift's own module: which of two modules owns
+// struct stat would otherwise depend on the order files are compiled in.
+#pragma clang module import SwiftGlibc
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

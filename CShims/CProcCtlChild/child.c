@@ -46,13 +46,13 @@ static int write_text(int fd, const char *text) {
 // signals are inherited across execve, and a child that cannot be terminated by
 // SIGTERM is a survivor in the making.
 static int reset_signals(void) {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
+    // The kernel's own structure, all zero, means SIG_DFL. By glibc's sigaction
+    // its two internal signals could not be reset, and they may be ignored too.
+    enum { KERNEL_SIGACTION_SIZE = 32, KERNEL_SIGSET_SIZE = 8 };
+    char default_action[KERNEL_SIGACTION_SIZE] __attribute__((aligned(8))) = {0};
     for (int signal = 1; signal < NSIG; signal++) {
         if (signal == SIGKILL || signal == SIGSTOP) continue;
-        // glibc refuses its two internal signals; they are never inherited as ignored.
-        if (sigaction(signal, &action, NULL) != 0 && errno != EINVAL) return -1;
+        if (syscall(SYS_rt_sigaction, signal, default_action, NULL, KERNEL_SIGSET_SIZE) != 0) return -1;
     }
     return 0;
 }
@@ -164,8 +164,9 @@ static int run_child(void *argument) {
     STAGE(CGROUP, setup->cgroup_procs >= 0, write_text(setup->cgroup_procs, "0"));
     STAGE(OOM_SCORE, setup->oom_score != NULL, write_oom_score(setup->oom_score));
     STAGE(NICE, setup->set_nice, setpriority(PRIO_PROCESS, 0, setup->nice));
-    STAGE(LIMITS, setup->limit_count > 0, set_limits(setup));
+    // Moving descriptors takes numbers above those we have, so before a limit on them.
     STAGE(DESCRIPTORS, 1, pass_descriptors(setup, moved));
+    STAGE(LIMITS, setup->limit_count > 0, set_limits(setup));
     if (setup->set_umask) umask(setup->umask);
 
     STAGE(GROUPS, setup->set_groups, syscall(SYS_setgroups, setup->group_count, setup->groups));

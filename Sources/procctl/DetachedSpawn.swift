@@ -1,5 +1,5 @@
-internal import FoundationEssentials
 internal import CProcCtl
+internal import FoundationEssentials
 internal import Glibc
 internal import ProcCtl
 internal import SystemPackage
@@ -23,7 +23,9 @@ enum DetachedSpawn {
     let events: Int32 = 3
     var supervisor = Command(
       .path("/proc/self/exe"),
-      arguments: ["spawn", "--detached-supervisor", "--name", ByteString(name), "--status-fd", ByteString("\(events)")]
+      arguments: [
+        "spawn", "--detached-supervisor", "--name", ByteString(name), "--status-fd", ByteString("\(events)"),
+      ]
         + self.forwardedOptions() + ["--"] + words)
     supervisor.argumentZero = "procctl"
     supervisor.standardInput = .null

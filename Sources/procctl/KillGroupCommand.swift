@@ -4,7 +4,8 @@ public import ProcCtl
 struct KillGroupCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "kill-group",
-    abstract: "Ends processes somebody else started, with all that belongs to them, and waits until they are gone.",
+    abstract:
+      "Ends processes somebody else started, with all that belongs to them, and waits until they are gone.",
     discussion: """
       TARGET is a PID, PID@STARTTIME (field 22 of /proc/PID/stat; refused if the number was reused), \
       or the NAME of a detached spawn.

@@ -33,8 +33,9 @@ struct RunCommand: Verb {
     do {
       let (configuration, invitation) = try self.load()
       if self.check {
+        let names = configuration.workers.map(\.name)
         Message.write(
-          "\(configuration.workers.count) workers: \(configuration.workers.map(\.name).joined(separator: ", "))\n",
+          "\(names.count) \(names.count == 1 ? "worker" : "workers"): \(names.joined(separator: ", "))\n",
           to: 1)
         return ExitStatus.success
       }

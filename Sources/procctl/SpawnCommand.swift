@@ -49,7 +49,8 @@ struct SpawnCommand: Verb {
   @Option(help: "Run as this group, by name or number.")
   var group: String?
 
-  @Option(help: ArgumentHelp("Capabilities to run with, and no others: net_bind_service,…", valueName: "list"))
+  @Option(
+    help: ArgumentHelp("Capabilities to run with, and no others: net_bind_service,…", valueName: "list"))
   var ambientCaps: String?
 
   @Flag(help: "Never gain privileges by executing a file (no_new_privs).")
@@ -97,6 +98,8 @@ struct SpawnCommand: Verb {
       Message.error("say what to run after --: procctl spawn [OPTIONS] -- COMMAND [ARGUMENT…]")
       return ExitStatus.usage
     }
+    // Started by way of /proc/self/exe, it would be listed as "exe".
+    if self.detachedSupervisor { _ = cprocctl_set_process_name("procctl") }
     do {
       let command = try self.command(program, Array(words.dropFirst()))
       if self.detach { return try DetachedSpawn.start(options: self, words: words) }

@@ -22,7 +22,8 @@ import Testing
 
   @Test func aMountThatShowsAPartOfTheTree() {
     let mountinfo = "41 30 0:31 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
-    #expect(CgroupHierarchy(mountinfo: mountinfo, membership: "0::/docker/abc/x\n")?.own == "/sys/fs/cgroup/x")
+    #expect(
+      CgroupHierarchy(mountinfo: mountinfo, membership: "0::/docker/abc/x\n")?.own == "/sys/fs/cgroup/x")
     #expect(CgroupHierarchy(mountinfo: mountinfo, membership: "0::/docker/abcd\n") == nil)
   }
 

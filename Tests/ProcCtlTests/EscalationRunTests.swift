@@ -9,12 +9,15 @@ import Testing
   @Test func takesEachStepWhenTheTimeOfTheLastIsOver() {
     var run = EscalationRun<Never>(
       Escalation(steps: [
-        .init(.terminate, wait: .seconds(5)), .init(.interrupt, wait: .seconds(1)), .init(.kill, wait: .seconds(2)),
+        .init(.terminate, wait: .seconds(5)), .init(.interrupt, wait: .seconds(1)),
+        .init(.kill, wait: .seconds(2)),
       ]))
     #expect(run.start(at: self.start) == [.signal(.terminate), .wait(until: self.after(.seconds(5)))])
     #expect(run.timeReached(at: self.after(.seconds(4))) == [.wait(until: self.after(.seconds(5)))])
     #expect(
-      run.timeReached(at: self.after(.seconds(5))) == [.signal(.interrupt), .wait(until: self.after(.seconds(6)))])
+      run.timeReached(at: self.after(.seconds(5))) == [
+        .signal(.interrupt), .wait(until: self.after(.seconds(6))),
+      ])
     #expect(run.timeReached(at: self.after(.seconds(6))).first == .signal(.kill))
     #expect(run.isKilling)
     #expect(run.timeReached(at: self.after(.seconds(8))) == [.expired])
@@ -53,7 +56,8 @@ import Testing
 
   @Test func aRefusedRequestGoesOnAtOnce() {
     var run = EscalationRun<String>(steps: [
-      .request("please", wait: .seconds(10)), .signal(.terminate, wait: .seconds(5)), .signal(.kill, wait: .seconds(2)),
+      .request("please", wait: .seconds(10)), .signal(.terminate, wait: .seconds(5)),
+      .signal(.kill, wait: .seconds(2)),
     ])
     #expect(run.start(at: self.start) == [.request("please"), .wait(until: self.after(.seconds(10)))])
     #expect(run.isAsking)
@@ -75,7 +79,8 @@ import Testing
     var run = EscalationRun<Never>(
       Escalation(steps: [.init(.terminate, wait: .seconds(15)), .init(.interrupt, wait: .seconds(5))]))
     _ = run.start(at: self.start)
-    #expect(run.shorten(to: .seconds(5), at: self.after(.seconds(1))) == [.wait(until: self.after(.seconds(6)))])
+    #expect(
+      run.shorten(to: .seconds(5), at: self.after(.seconds(1))) == [.wait(until: self.after(.seconds(6)))])
     #expect(run.timeReached(at: self.after(.seconds(6))).first == .signal(.kill))
   }
 

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import ProcCtl
@@ -37,7 +38,7 @@ import Testing
   }
 
   @Test func survivesGarbage() {
-    var random = SplitMix(seed: 1)
+    var random = SeededRandom(seed: 1)
     let valid = self.line(name: "some name")
     for _ in 0..<20_000 {
       var bytes = valid
@@ -60,9 +61,10 @@ import Testing
     #expect(!own.isDead)
   }
 
-  @Test(arguments: [
-    ("0", 0), ("7", 7), ("-12", -12), ("2147483647", 2_147_483_647), ("12 ", 12), ("12\n", 12),
-  ] as [(String, Int32?)])
+  @Test(
+    arguments: [
+      ("0", 0), ("7", 7), ("-12", -12), ("2147483647", 2_147_483_647), ("12 ", 12), ("12\n", 12),
+    ] as [(String, Int32?)])
   func readsDecimals(text: String, value: Int32?) {
     #expect(Int32(decimal: text.utf8) == value)
   }
@@ -70,22 +72,5 @@ import Testing
   @Test(arguments: ["", "-", " 1", "1 2", "1a", "2147483648", "--1", "+1"])
   func refusesOtherDecimals(text: String) {
     #expect(Int32(decimal: text.utf8) == nil)
-  }
-}
-
-/// A small seeded generator: a failing case can be run again.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) {
-    self.state = seed
-  }
-
-  mutating func next() -> UInt64 {
-    self.state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = self.state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

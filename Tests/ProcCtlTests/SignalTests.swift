@@ -2,10 +2,11 @@ import ProcCtl
 import Testing
 
 @Suite struct SignalTests {
-  @Test(arguments: [
-    ("TERM", 15), ("SIGTERM", 15), ("term", 15), ("15", 15), ("KILL", 9), ("RTMIN", 34), ("RTMIN+3", 37),
-    ("SIGRTMAX-1", 63), ("RTMAX", 64), ("64", 64),
-  ] as [(String, Int32)])
+  @Test(
+    arguments: [
+      ("TERM", 15), ("SIGTERM", 15), ("term", 15), ("15", 15), ("KILL", 9), ("RTMIN", 34), ("RTMIN+3", 37),
+      ("SIGRTMAX-1", 63), ("RTMAX", 64), ("64", 64),
+    ] as [(String, Int32)])
   func readsNamesAndNumbers(text: String, number: Int32) {
     #expect(Signal(name: text)?.rawValue == number)
   }

@@ -1,5 +1,6 @@
 import CProcCtl
 import ProcCtl
+import SeededRandom
 import SystemPackage
 import Testing
 
@@ -152,7 +153,7 @@ struct SocketDumpParserTests {
 
   @Test("survives garbage and damaged answers", arguments: [1, 2, 3, 4] as [UInt64])
   func garbage(seed: UInt64) {
-    var numbers = SeededNumbers(seed: seed)
+    var numbers = SeededRandom(seed: seed)
     let valid =
       Self.entry() + Self.entry(family: AF_INET6, address: [], onlyV6: false) + Self.entry(port: 1)
     var outcomes: Set<String> = []
@@ -227,7 +228,7 @@ struct SocketProcNetTableTests {
 
   @Test("survives damage", arguments: [1, 2, 3] as [UInt64])
   func garbage(seed: UInt64) {
-    var numbers = SeededNumbers(seed: seed)
+    var numbers = SeededRandom(seed: seed)
     var survived = 0
     for _ in 0..<2000 {
       var text = Array(Self.v4.utf8)

@@ -2,7 +2,9 @@ import ProcCtl
 import Testing
 
 @Suite struct StopSelectionTests {
-  private func process(_ pid: Int32, parent: Int32, group: Int32, session: Int32, dead: Bool = false) -> ProcessStatus {
+  private func process(_ pid: Int32, parent: Int32, group: Int32, session: Int32, dead: Bool = false)
+    -> ProcessStatus
+  {
     ProcessStatus(
       identity: ProcessIdentity(processIdentifier: ProcessIdentifier(pid), startTime: UInt64(pid)), name: "p",
       state: dead ? .zombie : .sleeping, parent: ProcessIdentifier(parent),
@@ -13,9 +15,12 @@ import Testing
   /// orphan in 12's session; 14 is in 10's session but another group; 20 is innocent.
   private var processes: [ProcessStatus] {
     [
-      self.process(10, parent: 2, group: 10, session: 10), self.process(11, parent: 10, group: 10, session: 10),
-      self.process(12, parent: 11, group: 12, session: 12), self.process(13, parent: 1, group: 12, session: 12),
-      self.process(14, parent: 1, group: 14, session: 10), self.process(20, parent: 1, group: 20, session: 20),
+      self.process(10, parent: 2, group: 10, session: 10),
+      self.process(11, parent: 10, group: 10, session: 10),
+      self.process(12, parent: 11, group: 12, session: 12),
+      self.process(13, parent: 1, group: 12, session: 12),
+      self.process(14, parent: 1, group: 14, session: 10),
+      self.process(20, parent: 1, group: 20, session: 20),
     ]
   }
 
@@ -28,7 +33,9 @@ import Testing
 
   @Test func sessionIsTheSession() { #expect(self.selected(.session, target: 0) == [10, 11, 14]) }
 
-  @Test func treeFollowsWhoLeftTheSession() { #expect(self.selected(.tree, target: 0) == [10, 11, 12, 13, 14]) }
+  @Test func treeFollowsWhoLeftTheSession() {
+    #expect(self.selected(.tree, target: 0) == [10, 11, 12, 13, 14])
+  }
 
   @Test func treeOfAMiddleProcessLeavesItsParentAlone() {
     #expect(self.selected(.tree, target: 1) == [11, 12, 13])
@@ -38,7 +45,10 @@ import Testing
     var selection = StopSelection(target: self.processes[0], scope: .tree)
     _ = selection.select(from: self.processes) { _ in nil }
     // 10 and 11 are gone; 12 hangs below init now and nothing connects it.
-    let later = [self.process(12, parent: 1, group: 12, session: 12), self.process(20, parent: 1, group: 20, session: 20)]
+    let later = [
+      self.process(12, parent: 1, group: 12, session: 12),
+      self.process(20, parent: 1, group: 20, session: 20),
+    ]
     #expect(selection.select(from: later) { _ in nil }.map(\.processIdentifier.value) == [12])
   }
 

@@ -1,10 +1,11 @@
+import SeededRandom
 import Testing
 
 @testable import ProcCtl
 
 @Suite struct TimerQueueTests {
   @Test func firesInOrderOfDeadlineThenOfArming() {
-    var random = SplitMix(seed: 3)
+    var random = SeededRandom(seed: 3)
     var queue = TimerQueue()
     var expected: [(Int64, Int)] = []
     nonisolated(unsafe) var fired: [Int] = []

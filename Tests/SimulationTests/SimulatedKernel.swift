@@ -1,4 +1,5 @@
 import ProcCtl
+import SeededRandom
 import SystemPackage
 
 /// A kernel in which processes are values, time is virtual, and faults come from a seed.
@@ -48,7 +49,8 @@ final class SimulatedKernel: Kernel {
   func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
     self.spawnCount += 1
     if self.random.chance(self.spawnFailures) {
-      throw ProcessError(.spawn, doing: "make a child process", underlyingError: .resourceTemporarilyUnavailable)
+      throw ProcessError(
+        .spawn, doing: "make a child process", underlyingError: .resourceTemporarilyUnavailable)
     }
     guard case .name(let name) = command.executable.location, let owner = Int(name.description) else {
       throw ProcessError(.commandNotFound, doing: "find \(command.executable)")
@@ -62,7 +64,8 @@ final class SimulatedKernel: Kernel {
   /// - Parameter leader: Whose session it stays in; nil for one of its own.
   @discardableResult
   private func start(
-    _ behaviour: Behaviour, owner: Int, parent: ProcessIdentifier, leader: SimulatedProcess?, cookie: ByteString?
+    _ behaviour: Behaviour, owner: Int, parent: ProcessIdentifier, leader: SimulatedProcess?,
+    cookie: ByteString?
   ) -> SimulatedProcess {
     // Numbers are reused soon, as on a busy machine.
     repeat {
@@ -132,7 +135,9 @@ final class SimulatedKernel: Kernel {
       // Its living parent reaps it, sooner or later.
       let parent = process.parent
       self.time.after(self.random.milliseconds(0...5)) { [unowned self] in
-        guard process.parent == parent, self.processes[process.identity.processIdentifier] === process else { return }
+        guard process.parent == parent, self.processes[process.identity.processIdentifier] === process else {
+          return
+        }
         self.processes[parent]?.children.remove(process.identity.processIdentifier)
         self.processes[process.identity.processIdentifier] = nil
       }
@@ -188,7 +193,9 @@ final class SimulatedKernel: Kernel {
   func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery {
     guard let target = self.processes[process.processIdentifier] else {
       // A child's number is ours until we reap it, so this is a signal to a number we gave back.
-      if process.parent == self.selfIdentifier { self.violated("signalled \(process.identity) after its reap") }
+      if process.parent == self.selfIdentifier {
+        self.violated("signalled \(process.identity) after its reap")
+      }
       return .gone
     }
     guard target.identity == process.identity else {

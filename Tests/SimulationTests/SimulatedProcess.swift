@@ -53,7 +53,8 @@ final class SimulatedProcess {
   var isDying = false
 
   init(
-    identity: ProcessIdentity, parent: ProcessIdentifier, group: ProcessIdentifier, session: ProcessIdentifier,
+    identity: ProcessIdentity, parent: ProcessIdentifier, group: ProcessIdentifier,
+    session: ProcessIdentifier,
     cookie: ByteString?, owner: Int, behaviour: Behaviour
   ) {
     self.identity = identity

@@ -1,4 +1,5 @@
 import ProcCtl
+import SeededRandom
 import Supervision
 
 /// One run of a whole master over simulated workers, made from a seed, with the
@@ -52,7 +53,9 @@ final class SimulatedRun: MasterObserver {
     let stopAfter = self.random.milliseconds(0...20_000)
     for _ in 0..<Int.random(in: 0...3, using: &self.random) {
       let name = "w\(Int.random(in: 0..<self.definitions.count, using: &self.random))"
-      self.time.after(self.random.milliseconds(0...20_000)) { [unowned self] in self.master.restart(worker: name) }
+      self.time.after(self.random.milliseconds(0...20_000)) { [unowned self] in
+        self.master.restart(worker: name)
+      }
     }
     if self.random.chance(20) {
       let port = self.definitions.compactMap(\.port).randomElement(using: &self.random)
@@ -62,7 +65,8 @@ final class SimulatedRun: MasterObserver {
     }
     self.time.after(stopAfter) { [unowned self] in self.stop() }
     if self.random.chance(20) {
-      self.time.after(stopAfter + self.random.milliseconds(1...8000)) { [unowned self] in self.master.hurry() }
+      self.time.after(stopAfter + self.random.milliseconds(1...8000)) { [unowned self] in self.master.hurry()
+      }
     }
     if self.random.chance(10) {
       self.time.after(stopAfter + self.random.milliseconds(1...8000)) { [unowned self] in self.master.kill() }
@@ -102,7 +106,9 @@ final class SimulatedRun: MasterObserver {
       }
     }
     if let stoppedAt = self.stoppedAt {
-      if self.kernel.spawnCount > self.spawnsAtStop { self.kernel.violated("started a worker after the stop") }
+      if self.kernel.spawnCount > self.spawnsAtStop {
+        self.kernel.violated("started a worker after the stop")
+      }
       if self.outcomes.isEmpty,
         stoppedAt.duration(to: self.time.now) > self.master.longestStop + .seconds(1)
       {
@@ -119,12 +125,18 @@ final class SimulatedRun: MasterObserver {
     let living = self.kernel.processes.values.filter { $0.exit == nil }
     let zombies = self.kernel.processes.values.filter { $0.exit != nil }
     let unkillable = living.filter { $0.behaviour.diesOfKillAfter == nil }
-    if living.count > unkillable.count { self.kernel.violated("\(living.count - unkillable.count) left that could be killed") }
+    if living.count > unkillable.count {
+      self.kernel.violated("\(living.count - unkillable.count) left that could be killed")
+    }
     if outcome.survivors.isEmpty, !living.isEmpty || !zombies.isEmpty {
       self.kernel.violated("reported empty with \(living.count) living and \(zombies.count) zombies")
     }
-    if !outcome.survivors.isEmpty, living.isEmpty { self.kernel.violated("reported survivors that do not exist") }
-    if !self.kernel.foreignPorts.isEmpty, outcome.heldPorts.isEmpty { self.kernel.violated("did not report a held port") }
+    if !outcome.survivors.isEmpty, living.isEmpty {
+      self.kernel.violated("reported survivors that do not exist")
+    }
+    if !self.kernel.foreignPorts.isEmpty, outcome.heldPorts.isEmpty {
+      self.kernel.violated("did not report a held port")
+    }
     // Whatever happens later, the report is not given twice.
     for _ in 0..<100 where self.time.step() {}
     if self.outcomes.count != 1 { self.kernel.violated("reported \(self.outcomes.count) times") }
@@ -148,7 +160,9 @@ final class SimulatedRun: MasterObserver {
 enum StopPlan {
   static func random(using random: inout SeededRandom) -> [StopStep] {
     var steps: [StopStep] = []
-    if random.chance(40) { steps.append(.request(method: "POST", path: "/shutdown", wait: random.milliseconds(100...5000))) }
+    if random.chance(40) {
+      steps.append(.request(method: "POST", path: "/shutdown", wait: random.milliseconds(100...5000)))
+    }
     if random.chance(90) { steps.append(.signal(.terminate, wait: random.milliseconds(0...5000))) }
     if random.chance(50) { steps.append(.signal(.interrupt, wait: random.milliseconds(0...2000))) }
     steps.append(.signal(.kill, wait: nil))
@@ -167,7 +181,9 @@ extension Behaviour {
     behaviour.diesOfKillAfter = random.chance(2) ? nil : random.milliseconds(0...30)
     behaviour.forksWhileDying = random.chance(15)
     if random.chance(80) { behaviour.listensAfter = random.milliseconds(0...3000) }
-    if random.chance(30) { behaviour.ends = (random.milliseconds(1...15_000), .exited(Int32(random.next() % 3))) }
+    if random.chance(30) {
+      behaviour.ends = (random.milliseconds(1...15_000), .exited(Int32(random.next() % 3)))
+    }
     switch random.next() % 4 {
     case 0: behaviour.onRequest = nil
     case 1: behaviour.onRequest = .refuses

@@ -56,7 +56,8 @@ final class VirtualTime: Scheduler {
       var parent = 0
       while true {
         var smallest = parent
-        for child in [2 * parent + 1, 2 * parent + 2] where child < self.heap.count && self.heap[child] < self.heap[smallest] {
+        for child in [2 * parent + 1, 2 * parent + 2]
+        where child < self.heap.count && self.heap[child] < self.heap[smallest] {
           smallest = child
         }
         if smallest == parent { break }
@@ -66,25 +67,4 @@ final class VirtualTime: Scheduler {
     }
     return first
   }
-}
-
-/// A small seeded generator: the same seed, the same run.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) {
-    self.state = seed
-  }
-
-  mutating func next() -> UInt64 {
-    self.state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = self.state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-
-  mutating func milliseconds(_ range: ClosedRange<Int>) -> Duration { .milliseconds(Int.random(in: range, using: &self)) }
-
-  mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
 }

@@ -1,5 +1,6 @@
 import CProcCtl
 import Glibc
+import SeededRandom
 import SystemPackage
 import SystemdNotify
 import Testing
@@ -138,7 +139,7 @@ struct NotifySocketTests {
 
   @Test("Garbage of every kind", arguments: [1, 2, 3, 4] as [UInt64])
   func fuzz(seed: UInt64) throws {
-    var numbers = SeededNumbers(seed: seed)
+    var numbers = SeededRandom(seed: seed)
     let socket = try NotifySocket()
     let sender = try transport(to: socket)
     let pieces = [

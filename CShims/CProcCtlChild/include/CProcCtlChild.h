@@ -3,6 +3,8 @@
 #ifndef CPROCCTL_CHILD_H
 #define CPROCCTL_CHILD_H
 
+#include "CProcCtlResidency.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>

@@ -32,7 +32,9 @@ package struct CgroupHierarchy: Sendable, Equatable {
   ///   - mountinfo: The text of /proc/self/mountinfo.
   ///   - membership: The text of /proc/self/cgroup.
   package init?(mountinfo: String, membership: String) {
-    guard let line = membership.split(separator: "\n").first(where: { $0.hasPrefix("0::") }) else { return nil }
+    guard let line = membership.split(separator: "\n").first(where: { $0.hasPrefix("0::") }) else {
+      return nil
+    }
     let path = String(line.dropFirst(3))
     for mount in mountinfo.split(separator: "\n") {
       // "36 35 98:0 ROOT MOUNTPOINT options... - cgroup2 source superoptions"

@@ -51,7 +51,8 @@ package final class CommandGuard {
   /// - Throws: `ProcessError` if the command cannot be started.
   package func run(onStart: (ProcessIdentity) -> Void = { _ in }) throws(ProcessError) -> GuardReport {
     self.inheritedChildren = Set(
-      self.kernel.children(of: self.kernel.selfIdentifier).compactMap { self.kernel.status(of: $0)?.identity })
+      self.kernel.children(of: self.kernel.selfIdentifier).compactMap { self.kernel.status(of: $0)?.identity }
+    )
     try self.start()
     onStart(self.leader)
     try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
@@ -63,7 +64,8 @@ package final class CommandGuard {
     try self.loop.run()
     self.loop.unwatch(self.signals.descriptor)
     guard let report = self.report else {
-      throw ProcessError(.eventLoop, doing: "wait for the command", processIdentifier: self.leader.processIdentifier)
+      throw ProcessError(
+        .eventLoop, doing: "wait for the command", processIdentifier: self.leader.processIdentifier)
     }
     return report
   }
@@ -184,7 +186,8 @@ package final class CommandGuard {
     let target = Termination.Target(
       members: { [self] in self.members() },
       send: { [self] signal, members in self.send(signal, to: members) })
-    let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) { [self] result in
+    let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
+      [self] result in
       self.ended(result)
     }
     self.termination = termination

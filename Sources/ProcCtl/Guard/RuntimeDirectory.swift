@@ -14,7 +14,9 @@ public enum RuntimeDirectory {
     if let listed = self.variable("RUNTIME_DIRECTORY"), let first = listed.split(separator: ":").first {
       return try self.make(FilePath(String(first)))
     }
-    if let base = self.variable("XDG_RUNTIME_DIR") { return try self.make(FilePath(base).appending("procctl")) }
+    if let base = self.variable("XDG_RUNTIME_DIR") {
+      return try self.make(FilePath(base).appending("procctl"))
+    }
     if geteuid() == 0 { return try self.make(FilePath("/run/procctl")) }
     return try self.make(FilePath("/tmp/procctl-\(geteuid())"))
   }

@@ -109,7 +109,7 @@ final class ChildTable {
     child.end = end
     for waiter in child.waiters { waiter(end) }
     child.waiters = []
-    _ = self.orphans.collect(except: self.tracked)
+    if self.policy != .trackedOnly { _ = self.orphans.collect(except: self.tracked) }
   }
 
   private var tracked: Set<ProcessIdentifier> {

@@ -14,7 +14,8 @@ enum ExecutableSearch {
       return path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
     case .name(let name):
       guard !name.bytes.isEmpty else {
-        throw ProcessError(.commandNotFound, doing: "the command is empty", underlyingError: .noSuchFileOrDirectory)
+        throw ProcessError(
+          .commandNotFound, doing: "the command is empty", underlyingError: .noSuchFileOrDirectory)
       }
       if name.bytes.contains(UInt8(ascii: "/")) { return name.zeroTerminated }
       return try self.search(name, in: command.environment.value(of: "PATH") ?? self.defaultPath)

@@ -11,10 +11,12 @@ enum SpawnStage {
     case PROCCTL_STAGE_SESSION: return "start the child's session"
     case PROCCTL_STAGE_TERMINAL: return "hand the terminal to the child"
     case PROCCTL_STAGE_CGROUP: return "move the child into its cgroup"
-    case PROCCTL_STAGE_OOM_SCORE: return "set the child's out-of-memory score to \(setup.outOfMemoryScore ?? 0)"
+    case PROCCTL_STAGE_OOM_SCORE:
+      return "set the child's out-of-memory score to \(setup.outOfMemoryScore ?? 0)"
     case PROCCTL_STAGE_NICE: return "set the child's nice value to \(setup.nice ?? 0)"
     case PROCCTL_STAGE_LIMITS:
-      return "set the child's resource limits (\(setup.limits.map(\.resource.description).joined(separator: ", ")))"
+      return
+        "set the child's resource limits (\(setup.limits.map(\.resource.description).joined(separator: ", ")))"
     case PROCCTL_STAGE_DESCRIPTORS: return "hand descriptors to the child"
     case PROCCTL_STAGE_GROUPS: return "set the child's supplementary groups"
     case PROCCTL_STAGE_GROUP: return "set the child's group to \(setup.credentials?.group ?? 0)"

@@ -60,7 +60,8 @@ package final class ForeignStop {
         return members
       },
       send: { [self] signal, members in self.kernel.send(signal, toAll: members) })
-    let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) { [self] result in
+    let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
+      [self] result in
       self.unwatchAll()
       completion(result)
     }

@@ -48,9 +48,13 @@ package struct StopSelection: Sendable {
     }
     switch self.scope {
     case .group:
-      for process in processes where process.processGroup == self.group { selected.insert(process.processIdentifier) }
+      for process in processes where process.processGroup == self.group {
+        selected.insert(process.processIdentifier)
+      }
     case .session:
-      for process in processes where process.session == self.session { selected.insert(process.processIdentifier) }
+      for process in processes where process.session == self.session {
+        selected.insert(process.processIdentifier)
+      }
     case .tree:
       if let mark = self.mark {
         for process in processes where process.parent == mark.subreaper && !process.isDead {

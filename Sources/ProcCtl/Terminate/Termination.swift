@@ -21,7 +21,7 @@ package final class Termination {
   }
 
   private let scheduler: any Scheduler
-  private let target: Target
+  private var target: Target
   private var run: EscalationRun<Never>
   private var timer: TimerIdentifier?
   private var refusals: [ProcessIdentity: String] = [:]
@@ -30,7 +30,8 @@ package final class Termination {
   private var completion: ((StopResult) -> Void)?
 
   package init(
-    scheduler: any Scheduler, escalation: Escalation, target: Target, completion: @escaping (StopResult) -> Void
+    scheduler: any Scheduler, escalation: Escalation, target: Target,
+    completion: @escaping (StopResult) -> Void
   ) {
     self.scheduler = scheduler
     self.target = target
@@ -85,6 +86,8 @@ package final class Termination {
     if let timer = self.timer { self.scheduler.cancel(timer) }
     let completion = self.completion
     self.completion = nil
+    // Who is in the set usually refers to us: let go, or neither is ever freed.
+    self.target = Target(members: { [] }, send: { _, _ in [] })
     completion?(
       StopResult(
         lastSignal: self.lastSignal,

@@ -9,7 +9,9 @@ package enum Spelling {
       let distance = self.distance(word, candidate)
       if distance <= limit, distance < best?.distance ?? .max { best = (candidate, distance) }
     }
+    // A word cut short is no slip, but as easily understood.
     return best?.candidate
+      ?? candidates.first { word.count >= 4 && $0.hasPrefix(word) }
   }
 
   /// The number of slips between two words: a letter missing, added, wrong, or two swapped

@@ -63,6 +63,9 @@ struct TOMLDocument {
       let line = 1 + text.utf8[..<zero].count { $0 == UInt8(ascii: "\n") }
       throw ConfigurationError(problems: [problem(line, TOMLDocument.zeroMessage)])
     }
+    if let mistake = TOMLSyntax.mistake(in: text) {
+      throw ConfigurationError(problems: [problem(min(mistake.line, lineCount), mistake.message)])
+    }
     let table: TOMLTable
     do {
       table = try TOMLTable(string: text)

@@ -11,7 +11,9 @@ enum DemoRepository {
     guard mkdir(path.string, 0o755) == 0 || errno == EEXIST else {
       throw ProcessError(.runtimeDirectory, doing: "make \(path)", underlyingError: Errno(rawValue: errno))
     }
-    try self.write("# \(topic)\n\nA repository made by procctl to have something to serve.\n", to: path.appending("README.md"))
+    try self.write(
+      "# \(topic)\n\nA repository made by procctl to have something to serve.\n",
+      to: path.appending("README.md"))
     try self.git(["init", "--quiet", "--initial-branch=main"], in: path)
     try self.git(["add", "README.md"], in: path)
     try self.git(["commit", "--quiet", "--message=Say what this is"], in: path)

@@ -30,7 +30,9 @@ public struct EmbeddedDefault: Sendable {
       try DemoRepository.make(at: here, topic: "here")
     }
     let ports = try self.freePorts(count: 2)
-    let repositories = [(name: "here", port: ports[0], path: here), (name: "demo", port: ports[1], path: demo)]
+    let repositories = [
+      (name: "here", port: ports[0], path: here), (name: "demo", port: ports[1], path: demo),
+    ]
     let definitions = repositories.map { repository in
       WorkerDefinition(
         name: repository.name,
@@ -50,7 +52,8 @@ public struct EmbeddedDefault: Sendable {
       lines.append("  \(repository.name)  http://127.0.0.1:\(repository.port)/mcp  serves \(repository.path)")
     }
     let port = self.repositories[0].port
-    let body = #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","#
+    let body =
+      #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","#
       + #""capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}"#
     lines += [
       "Try, from another terminal:",

@@ -60,7 +60,8 @@ final class CommandCleanups: CleanupRunner {
       self.status = nil
       self.termination = nil
       self.current = (cleanup, identity.processIdentifier)
-      self.timer = self.scheduler.schedule(at: self.scheduler.now.advanced(by: cleanup.timeout)) { [unowned self] in
+      self.timer = self.scheduler.schedule(at: self.scheduler.now.advanced(by: cleanup.timeout)) {
+        [unowned self] in
         self.failures.append("\(cleanup.name): not done within \(cleanup.timeout.text)")
         self.end(Escalation(steps: []))
       }

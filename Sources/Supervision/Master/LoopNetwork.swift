@@ -15,6 +15,8 @@ final class LoopNetwork: WorkerNetwork {
   func holder(ofPort port: UInt16) -> String? {
     do throws(ProcessError) {
       let state = try PortCheck().state(of: port)
+      // The caller says "held by" itself.
+      if case .held(let holders) = state { return holders.map(\.description).joined(separator: "; ") }
       return state.isFreeForReuse ? nil : "\(state)"
     } catch {
       // A port we cannot judge is not called free.
@@ -34,7 +36,8 @@ final class LoopNetwork: WorkerNetwork {
     case .notify, .descriptor, .exec, .none: return NothingUnderWay()
     }
     guard let port = definition.port else { return NothingUnderWay() }
-    let watch = ReadinessWatch(loop: self.loop, port: port, path: path, members: members, whenReady: whenReady)
+    let watch = ReadinessWatch(
+      loop: self.loop, port: port, path: path, members: members, whenReady: whenReady)
     watch.start()
     return watch
   }

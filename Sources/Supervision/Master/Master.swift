@@ -75,7 +75,8 @@ package final class Master {
   /// Ends the worker and starts it again; false if there is none of that name or the master is stopping.
   @discardableResult
   package func restart(worker name: String) -> Bool {
-    guard self.phase == .running, let worker = self.workers.first(where: { $0.definition.name == name }) else {
+    guard self.phase == .running, let worker = self.workers.first(where: { $0.definition.name == name })
+    else {
       return false
     }
     self.post(worker, .restart)
@@ -157,7 +158,9 @@ package final class Master {
       return text
     case .stopping:
       var text = "stopping \(self.finalCount)/\(total)"
-      if let waiting = self.workers.first(where: { !$0.life.state.isFinal }) { text += ", waiting for \(self.description(of: waiting))" }
+      if let waiting = self.workers.first(where: { !$0.life.state.isFinal }) {
+        text += ", waiting for \(self.description(of: waiting))"
+      }
       return text
     case .sweeping: return "ending what belongs to no worker"
     case .cleaning: return "cleaning up"
@@ -210,9 +213,11 @@ package final class Master {
   private func perform(_ effect: WorkerLife.Effect, for worker: WorkerRecord) {
     switch effect {
     case .checkPort:
-      self.post(worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+      self.post(
+        worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
     case .verifyPort:
-      self.post(worker, .portVerified(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+      self.post(
+        worker, .portVerified(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
     case .spawn:
       self.spawn(worker)
     case .awaitReadiness:

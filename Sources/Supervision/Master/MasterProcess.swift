@@ -1,4 +1,5 @@
 internal import CProcCtl
+internal import CProcCtlChild
 internal import Glibc
 public import Logging
 public import ProcCtl
@@ -121,7 +122,9 @@ public final class MasterProcess {
 
   private func stop(_ arrival: SignalReader.Arrival) {
     if self.master.phase == .running {
-      self.master.stop(reason: "\(arrival.signal) from pid \(arrival.sender)")
+      // The terminal's driver sends signals without a sender (SI_KERNEL, sigaction(2)).
+      let sender = arrival.code > 0 ? "the terminal" : "pid \(arrival.sender)"
+      self.master.stop(reason: "\(arrival.signal) from \(sender)")
     } else {
       self.logger.info("already stopping; \(arrival.signal) ignored")
     }
@@ -146,6 +149,8 @@ extension MasterProcess: MasterObserver {
     self.service.ready(status: self.master.status)
     self.logger.info("all workers are ready")
     self.whenReady?()
+    // Starting is over; what it touched is not needed while nothing happens.
+    procctl_release_clean_pages()
   }
 
   package func statusChanged(_ status: String, stopping: Bool) {

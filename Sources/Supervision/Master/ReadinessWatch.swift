@@ -66,7 +66,8 @@ final class ReadinessWatch: Cancellable {
   private func ownListener() -> InternetAddress? {
     let members = Set(self.members())
     for address in [InternetAddress.loopbackV4, .loopbackV6] {
-      let ownership = (try? ListenerOwnership.check(address: address, port: self.port, members: members)) ?? .none
+      let ownership =
+        (try? ListenerOwnership.check(address: address, port: self.port, members: members)) ?? .none
       // Unknown: another user's process, and we may not look into it; its answer must do.
       if ownership == .owned || ownership == .unknown { return address }
     }

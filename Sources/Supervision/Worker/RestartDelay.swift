@@ -22,7 +22,9 @@ struct RestartDelay: Sendable, Equatable {
     defer { self.failures += 1 }
     guard self.failures > 0 else { return .zero }
     var delay = min(self.limits.first, self.limits.max)
-    for _ in 1..<max(self.failures, 1) where delay < self.limits.max { delay = min(delay * 2, self.limits.max) }
+    for _ in 1..<max(self.failures, 1) where delay < self.limits.max {
+      delay = min(delay * 2, self.limits.max)
+    }
     // Up to a tenth less.
     return delay - delay / 1000 * Int(self.nextRandom() % 100)
   }

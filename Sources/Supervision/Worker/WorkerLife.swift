@@ -226,7 +226,9 @@ package struct WorkerLife: Sendable {
     self.lastStatus = status
     switch self.state {
     case .starting, .ready:
-      if let since = self.readySince, since.duration(to: now) >= RestartDelay.stablePeriod { self.delay.forget() }
+      if let since = self.readySince, since.duration(to: now) >= RestartDelay.stablePeriod {
+        self.delay.forget()
+      }
       return self.beginStop(.leftovers(within: EscalationRun.leftoverGrace), why: "\(status)", at: now)
     case .stopping:
       // Its end does not end the stop: whatever is left is told, and has the
@@ -372,7 +374,8 @@ package struct WorkerLife: Sendable {
       guard let deadline = self.deadline, now >= deadline else { return [.wake(self.deadline)] }
       self.trouble = "not ready within \(self.definition.startTimeout.text)"
       return self.beginStop(
-        EscalationRun(self.definition.stop), why: "not ready within \(self.definition.startTimeout.text)", at: now)
+        EscalationRun(self.definition.stop), why: "not ready within \(self.definition.startTimeout.text)",
+        at: now)
     case .stopping:
       return self.stopStep { $0.timeReached(at: now) }
     case .verifying:

@@ -1,0 +1,114 @@
+# make run     build, and run the master with the built-in default
+# make test    everything that can be checked on this machine
+# make bench   ratios against what others do, measured in one run
+# make lint    the formatter's rules, and the manual pages
+# make format  apply the formatter
+# make install binaries, manual pages, units, completions; honours DESTDIR and PREFIX
+# make clean   remove what was built
+
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+# Where systemd looks for units of the administrator or of a package.
+UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
+
+release := swift build -c release --static-swift-stdlib
+bin := .build/release
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/procctl
+venv := $(cache)/venv
+swift_files := find . -name '.build*' -prune -o -name '*.swift' -print0
+
+.PHONY: run build test bench lint format install clean deps \
+  test-deps test-units test-system test-host test-systemd test-client
+
+run: build
+	@exec $(bin)/procctl run
+
+build: deps
+	@$(release)
+
+deps:
+	@packaging/dependencies
+
+# What fails soonest comes first. Each step can be run by itself.
+test: test-deps lint build test-units test-system test-host test-systemd test-client
+	@echo "== all checks passed"
+
+test-deps:
+	@echo "== dependencies"
+	@packaging/dependencies test
+
+lint:
+	@echo "== lint"
+	@$(swift_files) | xargs -0 swift format lint --strict
+	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning packaging/man/*.[15]; fi
+
+# Policies, parsers and the simulation; system tests have real processes and real time limits, and
+# run one at a time.
+test-units:
+	@echo "== unit tests and simulation"
+	@swift build --build-tests
+	@swift test --skip-build --disable-xctest --skip SystemTests
+
+test-system:
+	@echo "== system tests"
+	@swift test --disable-xctest --no-parallel --filter SystemTests
+
+test-host:
+	@if [ -d Tests/HostProgram ]; then \
+	  echo "== the library inside another program" && \
+	  swift test --package-path Tests/HostProgram --disable-xctest; \
+	fi
+	@echo "== the example of adopting the libraries"
+	@swift build --package-path Examples/adopting
+	@Examples/check-readme
+
+test-systemd: build
+	@if [ ! -e Tests/SystemTests/systemd/run-scenarios ]; then :; \
+	elif [ "$$(id -u)" -ne 0 ]; then echo "== systemd: left out, it needs root"; \
+	else echo "== systemd" && PROCCTL=$(bin)/procctl bash Tests/SystemTests/systemd/run-scenarios; fi
+
+test-client: script := Tests/RepositoryWorkerTests/official_client.py
+test-client: build
+	@if [ -e $(script) ]; then \
+	  echo "== the official MCP client against repository-worker" && \
+	  $(MAKE) --no-print-directory $(venv)/ready && \
+	  $(venv)/bin/python $(script) $(bin)/repository-worker; \
+	fi
+
+# Outside the tree, so that it is made once and not once per clone.
+$(venv)/ready:
+	@rm -rf $(venv) && mkdir -p $(cache)
+	@python3 -m venv $(venv) && $(venv)/bin/pip install --quiet --disable-pip-version-check mcp
+	@touch $@
+
+bench: build
+	@packaging/dependencies bench
+	@python3 Benchmarks/run.py $(bin)/procctl
+
+format:
+	@$(swift_files) | xargs -0 swift format -i
+
+# Without `build`: "sudo make install" must not leave a tree with root's files.
+install:
+	@test -x $(bin)/procctl -a -x $(bin)/repository-worker || { echo "run make build first" >&2; exit 1; }
+	install -D -m 755 -s -t $(DESTDIR)$(BINDIR) $(bin)/procctl $(bin)/repository-worker
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man1 packaging/man/*.1
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 packaging/man/*.5
+	@for unit in packaging/systemd/*.service packaging/systemd/*.socket; do \
+	  if [ ! -e $$unit ]; then continue; fi; \
+	  echo "install $$unit"; \
+	  mkdir -p $(DESTDIR)$(UNITDIR) && \
+	  sed 's|/usr/bin/procctl|$(BINDIR)/procctl|g' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	done
+	@for shell in bash:bash-completion/completions/procctl zsh:zsh/site-functions/_procctl \
+	  fish:fish/vendor_completions.d/procctl.fish; do \
+	  file=$(DESTDIR)$(DATADIR)/$${shell#*:}; \
+	  echo "install $$file"; \
+	  mkdir -p $${file%/*} && $(bin)/procctl --generate-completion-script $${shell%%:*} > $$file || exit 1; \
+	done
+
+clean:
+	rm -rf .build Examples/adopting/.build Tests/HostProgram/.build
