@@ -1,3 +1,4 @@
+import Glibc
 import ProcCtl
 import Testing
 
@@ -30,6 +31,20 @@ import Testing
     #expect(end.survivors.isEmpty)
     #expect(end.status != nil)
     #expect(LinuxKernel().status(of: child.processIdentifier) == nil)
+  }
+
+  /// Somebody else in the program waits for any child and takes what is ours.
+  @Test func aStolenStatusIsNoHang() async throws {
+    let child = try await self.children.spawn(self.shell("setsid sleep 50 & read line < /dev/null; sleep 0.2"))
+    let pid = child.processIdentifier
+    let stolen = await Task.detached { () -> Bool in
+      var status: Int32 = 0
+      return waitpid(pid.value, &status, 0) == pid.value
+    }.value
+    let end = await child.wait()
+    // Who was first is chance; that there is an end, and nothing left, is not.
+    #expect(stolen == (end.status == nil))
+    #expect(end.survivors.isEmpty)
   }
 
   @Test func aSignalReachesTheGroup() async throws {

@@ -84,6 +84,14 @@ import Testing
     #expect(run.timeReached(at: self.after(.seconds(6))).first == .signal(.kill))
   }
 
+  @Test func impatienceNeverMakesKillLater() {
+    var run = EscalationRun<Never>(
+      Escalation(steps: [.init(.terminate, wait: .seconds(15)), .init(.interrupt, wait: .seconds(5))]))
+    _ = run.start(at: self.start)
+    _ = run.shorten(to: .seconds(5), at: self.start)
+    #expect(run.hurry(at: self.after(.seconds(1))).first == .signal(.kill))
+  }
+
   @Test func skipToKillWorksOnce() {
     var run = EscalationRun<Never>(.standard())
     _ = run.start(at: self.start)

@@ -56,7 +56,7 @@ public func capture(
   output.closeWriteEnd()
   errorOutput.closeWriteEnd()
 
-  let kill: @Sendable () -> Void = { children.terminate(child.identity, Escalation(steps: [])) }
+  let kill: @Sendable () -> Void = { children.terminate(child.child, Escalation(steps: [])) }
   let limit = LoopConfined(TimeLimit())
   loop.perform {
     output.start(on: loop, whenFull: kill)

@@ -3,6 +3,7 @@
 /// May be used from any thread or actor. Letting go of it does not end it.
 public struct ChildProcess: Sendable {
   public let identity: ProcessIdentity
+  let child: LoopConfined<Child>
   let owner: ChildProcesses
 
   public var processIdentifier: ProcessIdentifier { self.identity.processIdentifier }
@@ -12,19 +13,19 @@ public struct ChildProcess: Sendable {
   /// than once; everybody gets the same answer. Cancelling the task does not end
   /// the wait: terminate the child instead.
   public func wait() async -> ProcessEnd {
-    await self.owner.wait(for: self.identity)
+    await self.owner.wait(for: self.child)
   }
 
   /// Ends the child and everything it started, and returns when nothing is left.
   /// A second call while a stop is under way joins it.
   @discardableResult
   public func terminate(_ escalation: Escalation = .standard()) async -> ProcessEnd {
-    self.owner.terminate(self.identity, escalation)
+    self.owner.terminate(self.child, escalation)
     return await self.wait()
   }
 
   /// Sends the signal to the child's process group, unless the child has been reaped.
   public func send(_ signal: Signal) {
-    self.owner.send(signal, to: self.identity)
+    self.owner.send(signal, to: self.child)
   }
 }

@@ -54,34 +54,35 @@ public final class ChildProcesses: Sendable {
     _ command: Command, leftovers: Escalation = .standard()
   ) async throws(ProcessError) -> ChildProcess {
     let table = self.table
-    let result: Result<ProcessIdentity, ProcessError> = await withCheckedContinuation { continuation in
+    let result: Result<LoopConfined<Child>, ProcessError> = await withCheckedContinuation { continuation in
       self.loop.perform {
         continuation.resume(
           returning: Result { () throws(ProcessError) in
-            try table.value.spawn(command, leftovers: leftovers)
+            LoopConfined(try table.value.spawn(command, leftovers: leftovers))
           })
       }
     }
-    return ChildProcess(identity: try result.get(), owner: self)
+    let child = try result.get()
+    return ChildProcess(identity: child.value.identity, child: child, owner: self)
   }
 
-  func wait(for identity: ProcessIdentity) async -> ProcessEnd {
+  func wait(for child: LoopConfined<Child>) async -> ProcessEnd {
     let table = self.table
     return await withCheckedContinuation { continuation in
       self.loop.perform {
-        table.value.whenEnded(identity) { continuation.resume(returning: $0) }
+        table.value.whenEnded(child.value) { continuation.resume(returning: $0) }
       }
     }
   }
 
-  func terminate(_ identity: ProcessIdentity, _ escalation: Escalation) {
+  func terminate(_ child: LoopConfined<Child>, _ escalation: Escalation) {
     let table = self.table
-    self.loop.perform { table.value.terminate(identity, escalation) }
+    self.loop.perform { table.value.terminate(child.value, escalation) }
   }
 
-  func send(_ signal: Signal, to identity: ProcessIdentity) {
+  func send(_ signal: Signal, to child: LoopConfined<Child>) {
     let table = self.table
-    self.loop.perform { table.value.send(signal, to: identity) }
+    self.loop.perform { table.value.send(signal, to: child.value) }
   }
 
   /// The thread that everything runs on, for pipes to be read there too.

@@ -2,24 +2,27 @@ internal import CProcCtl
 internal import Glibc
 internal import SystemPackage
 
-/// The children of a ``ChildProcesses`` instance. Confined to its loop's thread.
-final class ChildTable {
-  private final class Child {
-    let identity: ProcessIdentity
-    let cookie: ByteString
-    let leftovers: Escalation
-    var descriptor: FileDescriptor?
-    var stop: ForeignStop?
-    var end: ProcessEnd?
-    var waiters: [(ProcessEnd) -> Void] = []
+/// One child of a ``ChildProcesses`` instance, from its spawn to the end of all
+/// it started. Confined to the loop's thread; its handle keeps it.
+final class Child {
+  let identity: ProcessIdentity
+  fileprivate let cookie: ByteString
+  fileprivate let leftovers: Escalation
+  fileprivate var descriptor: FileDescriptor?
+  fileprivate var stop: ForeignStop?
+  fileprivate var end: ProcessEnd?
+  fileprivate var waiters: [(ProcessEnd) -> Void] = []
 
-    init(identity: ProcessIdentity, cookie: ByteString, leftovers: Escalation) {
-      self.identity = identity
-      self.cookie = cookie
-      self.leftovers = leftovers
-    }
+  fileprivate init(identity: ProcessIdentity, cookie: ByteString, leftovers: Escalation) {
+    self.identity = identity
+    self.cookie = cookie
+    self.leftovers = leftovers
   }
+}
 
+/// The children of a ``ChildProcesses`` instance that have not ended. Confined
+/// to its loop's thread.
+final class ChildTable {
   private let loop: EventLoop
   private let kernel = LinuxKernel()
   private let policy: ReapingPolicy
@@ -34,7 +37,7 @@ final class ChildTable {
     self.orphans = OrphanReaper(kernel: self.kernel, grace: policy.grace)
   }
 
-  func spawn(_ command: Command, leftovers: Escalation) throws(ProcessError) -> ProcessIdentity {
+  func spawn(_ command: Command, leftovers: Escalation) throws(ProcessError) -> Child {
     self.spawned += 1
     let cookie = ByteString("\(getpid()):\(self.seed):\(self.spawned)")
     var command = command
@@ -42,39 +45,50 @@ final class ChildTable {
     let identity = try self.kernel.spawn(command)
     let child = Child(identity: identity, cookie: cookie, leftovers: leftovers)
     self.children[identity] = child
-    let raw = cprocctl_pidfd_open(identity.processIdentifier.value, 0)
-    guard raw >= 0 else {
-      let error = Errno(rawValue: errno)
+    do throws(ProcessError) {
+      try self.watch(child)
+    } catch {
+      // Nobody would learn of its end.
       self.stop(child, Escalation(steps: []))
-      throw ProcessError(
-        .spawn, doing: "open a pidfd", underlyingError: error, processIdentifier: identity.processIdentifier)
+      throw error
     }
-    let descriptor = FileDescriptor(rawValue: raw)
-    child.descriptor = descriptor
-    try self.loop.watch(descriptor, for: .readable) { [unowned self] _ in
-      self.letGo(of: child)
-      self.stop(child, leftovers)
-    }
-    return identity
+    return child
   }
 
-  func whenEnded(_ identity: ProcessIdentity, _ body: @escaping (ProcessEnd) -> Void) {
-    guard let child = self.children[identity] else {
-      // Ended and forgotten before: nothing of it is left.
-      return body(ProcessEnd(status: nil, lastSignal: nil, survivors: []))
+  private func watch(_ child: Child) throws(ProcessError) {
+    let pid = child.identity.processIdentifier
+    let raw = cprocctl_pidfd_open(pid.value, 0)
+    guard raw >= 0 else {
+      throw ProcessError(
+        .spawn, doing: "open a pidfd", underlyingError: Errno(rawValue: errno), processIdentifier: pid)
     }
+    let descriptor = FileDescriptor(rawValue: raw)
+    do throws(ProcessError) {
+      try self.loop.watch(descriptor, for: .readable) { [unowned self, unowned child] _ in
+        self.letGo(of: child)
+        self.stop(child, child.leftovers)
+      }
+    } catch {
+      close(raw)
+      throw error
+    }
+    child.descriptor = descriptor
+  }
+
+  func whenEnded(_ child: Child, _ body: @escaping (ProcessEnd) -> Void) {
     if let end = child.end { return body(end) }
     child.waiters.append(body)
   }
 
-  func terminate(_ identity: ProcessIdentity, _ escalation: Escalation) {
-    guard let child = self.children[identity], child.end == nil else { return }
+  func terminate(_ child: Child, _ escalation: Escalation) {
+    guard child.end == nil else { return }
     self.stop(child, escalation)
   }
 
-  func send(_ signal: Signal, to identity: ProcessIdentity) {
-    guard let child = self.children[identity], child.end == nil else { return }
-    _ = try? self.kernel.send(signal, toGroupOf: identity.processIdentifier)
+  func send(_ signal: Signal, to child: Child) {
+    guard child.end == nil, self.kernel.status(of: child.identity.processIdentifier)?.identity == child.identity
+    else { return }
+    _ = try? self.kernel.send(signal, toGroupOf: child.identity.processIdentifier)
   }
 
   private func letGo(of child: Child) {
@@ -85,15 +99,20 @@ final class ChildTable {
   }
 
   /// Ends the child, if it runs, and all that belongs to it, then reaps it. The
-  /// child's zombie holds its session's number until then.
+  /// child's zombie holds its session's number until then, unless somebody else
+  /// in this program has reaped it: its status is lost then, and not its leftovers.
   private func stop(_ child: Child, _ escalation: Escalation) {
-    guard child.stop == nil, let status = self.kernel.status(of: child.identity.processIdentifier) else {
-      // Its end while it is being stopped is one more change of the set.
-      return
+    // Its end while it is being stopped is one more change of the set.
+    guard child.stop == nil else { return }
+    let selection: StopSelection
+    if let status = self.kernel.status(of: child.identity.processIdentifier), status.identity == child.identity {
+      selection = StopSelection(
+        target: status, scope: .tree,
+        mark: .init(subreaper: self.kernel.selfIdentifier, cookie: child.cookie))
+    } else {
+      selection = StopSelection(leftBy: child.cookie)
     }
-    let mark = StopSelection.AdoptionMark(subreaper: self.kernel.selfIdentifier, cookie: child.cookie)
-    let stop = ForeignStop(
-      loop: self.loop, selections: [StopSelection(target: status, scope: .tree, mark: mark)])
+    let stop = ForeignStop(loop: self.loop, selections: [selection])
     child.stop = stop
     stop.start(escalation) { [unowned self] result in
       self.ended(child, result)
@@ -103,18 +122,18 @@ final class ChildTable {
   private func ended(_ child: Child, _ result: StopResult) {
     self.letGo(of: child)
     child.stop = nil
+    self.children[child.identity] = nil
     let end = ProcessEnd(
       status: self.kernel.reap(child.identity.processIdentifier), lastSignal: result.lastSignal,
       survivors: result.survivors)
     child.end = end
-    for waiter in child.waiters { waiter(end) }
+    let waiters = child.waiters
     child.waiters = []
+    for waiter in waiters { waiter(end) }
     if self.policy != .trackedOnly { _ = self.orphans.collect(except: self.tracked) }
   }
 
-  private var tracked: Set<ProcessIdentifier> {
-    Set(self.children.values.filter { $0.end == nil }.map(\.identity.processIdentifier))
-  }
+  private var tracked: Set<ProcessIdentifier> { Set(self.children.keys.map(\.processIdentifier)) }
 
   /// Adopted orphans end without anybody being told, so look from time to time.
   func lookForOrphans() {

@@ -56,9 +56,7 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   /// The awaited instant has come.
   package mutating func timeReached(at now: MonotonicInstant) -> [Action] {
     guard let current = self.current else { return [] }
-    if now >= self.deadline {
-      return self.take(step: self.killsNext && !self.isKilling ? self.steps.count - 1 : current + 1, at: now)
-    }
+    if now >= self.deadline { return self.take(step: self.next(after: current), at: now) }
     return self.isKilling ? self.killAgain(at: now) : [.wait(until: self.deadline)]
   }
 
@@ -93,13 +91,17 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   /// Somebody is impatient: goes on to the next step; the last one is not cut short.
   package mutating func hurry(at now: MonotonicInstant) -> [Action] {
     guard let current = self.current, current + 1 < self.steps.count else { return [] }
-    return self.take(step: current + 1, at: now)
+    return self.take(step: self.next(after: current), at: now)
   }
 
   /// Goes straight to KILL.
   package mutating func skipToKill(at now: MonotonicInstant) -> [Action] {
     guard !self.isKilling, let last = self.steps.indices.last else { return [] }
     return self.take(step: last, at: now)
+  }
+
+  private func next(after current: Int) -> Int {
+    self.killsNext ? max(current + 1, self.steps.count - 1) : current + 1
   }
 
   private mutating func take(step: Int, at now: MonotonicInstant) -> [Action] {

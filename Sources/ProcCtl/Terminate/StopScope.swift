@@ -19,13 +19,24 @@ package struct StopSelection: Sendable {
 
   /// How an orphan that a subreaper adopted is recognised: by the cookie in its environment.
   package struct AdoptionMark: Sendable {
-    package var subreaper: ProcessIdentifier
+    /// Whose children are looked at; nil for every process.
+    package var subreaper: ProcessIdentifier?
     package var cookie: ByteString
 
-    package init(subreaper: ProcessIdentifier, cookie: ByteString) {
+    package init(subreaper: ProcessIdentifier?, cookie: ByteString) {
       self.subreaper = subreaper
       self.cookie = cookie
     }
+  }
+
+  /// What is left of a process that somebody else has reaped. Its number may be
+  /// an innocent's by now, so only the cookie counts, in every process there is.
+  package init(leftBy cookie: ByteString) {
+    self.scope = .tree
+    self.mark = AdoptionMark(subreaper: nil, cookie: cookie)
+    self.known = []
+    self.group = ProcessIdentifier(0)
+    self.session = ProcessIdentifier(0)
   }
 
   package init(target: ProcessStatus, scope: StopScope, mark: AdoptionMark? = nil) {
@@ -57,7 +68,8 @@ package struct StopSelection: Sendable {
       }
     case .tree:
       if let mark = self.mark {
-        for process in processes where process.parent == mark.subreaper && !process.isDead {
+        for process in processes where !process.isDead {
+          if let subreaper = mark.subreaper, process.parent != subreaper { continue }
           if !selected.contains(process.processIdentifier), cookie(process.processIdentifier) == mark.cookie {
             selected.insert(process.processIdentifier)
           }
