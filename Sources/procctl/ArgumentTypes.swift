@@ -1,90 +1,79 @@
 public import ArgumentParser
 public import ProcCtl
+internal import Supervision
 
-/// A duration as it is written on the command line: 250ms, 10s, 2m; a bare number is seconds.
-struct DurationArgument: ExpressibleByArgument {
-  var duration: Duration
-
-  init(_ duration: Duration) {
-    self.duration = duration
+/// How options are read, and what is said about those that cannot be. The parser
+/// puts the option's name in front.
+enum OptionText {
+  /// 250ms, 10s, 2m; a bare number is seconds.
+  static func duration(_ text: String) throws -> Duration {
+    do throws(DurationTextError) {
+      return try Duration(text: text)
+    } catch {
+      throw ValidationError("\(error)")
+    }
   }
 
-  init?(argument: String) {
-    guard let duration = try? Duration(text: argument) else { return nil }
-    self.duration = duration
+  /// By name or number.
+  static func signal(_ text: String) throws -> Signal {
+    if let signal = Signal(name: text) { return signal }
+    let known = Signal.all.map { String($0.description.dropFirst(3)) }
+    throw ValidationError(
+      "unknown signal \"\(text)\"" + self.suggestion(for: text.uppercased(), among: known))
   }
 
-  var defaultValueDescription: String { self.duration.text }
+  /// `A:B`: what to send instead of A; `A:` drops A.
+  static func signalMapping(_ text: String) throws -> SignalMapping {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2 else { throw ValidationError("\"\(text)\" must be A:B, or A: to drop A") }
+    return SignalMapping(
+      from: try self.signal(parts[0]), to: parts[1].isEmpty ? nil : try self.signal(parts[1]))
+  }
+
+  /// `NAME=VALUE`.
+  static func variable(_ text: String) throws -> EnvironmentAssignment {
+    guard let sign = text.firstIndex(of: "="), sign != text.startIndex else {
+      throw ValidationError("\"\(text)\" must be NAME=VALUE")
+    }
+    return EnvironmentAssignment(
+      name: String(text[..<sign]), value: String(text[text.index(after: sign)...]))
+  }
+
+  /// `nofile=1024:4096`, `nproc=100`, `core=unlimited`.
+  static func limit(_ text: String) throws -> ChildSetup.Limit {
+    let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2 else { throw ValidationError("\"\(text)\" must be NAME=SOFT:HARD or NAME=BOTH") }
+    guard let resource = Resource(name: parts[0]) else {
+      throw ValidationError(
+        "unknown limit \"\(parts[0])\"" + self.suggestion(for: parts[0], among: Resource.allNames))
+    }
+    let values = parts[1].split(separator: ":", omittingEmptySubsequences: false)
+    let numbers = try values.map { value -> UInt64? in
+      if value == "unlimited" { return nil }
+      guard let number = UInt64(value) else {
+        throw ValidationError("\"\(value)\" must be a number or \"unlimited\"")
+      }
+      return number
+    }
+    guard let soft = numbers.first, let hard = numbers.last, numbers.count <= 2 else {
+      throw ValidationError("\"\(text)\" must be NAME=SOFT:HARD or NAME=BOTH")
+    }
+    return ChildSetup.Limit(resource, soft: soft, hard: hard)
+  }
+
+  private static func suggestion(for word: String, among candidates: [String]) -> String {
+    Spelling.nearest(to: word, among: candidates).map { ", did you mean \"\($0)\"?" } ?? ""
+  }
 }
 
-/// A signal by name or number.
-struct SignalArgument: ExpressibleByArgument {
-  var signal: Signal
-
-  init(_ signal: Signal) {
-    self.signal = signal
-  }
-
-  init?(argument: String) {
-    guard let signal = Signal(name: argument) else { return nil }
-    self.signal = signal
-  }
-
-  var defaultValueDescription: String { String(self.signal.description.dropFirst(3)) }
-}
-
-/// `A:B`: what to send instead of A; `A:` drops A.
-struct SignalMapping: ExpressibleByArgument {
+struct SignalMapping {
   var from: Signal
   var to: Signal?
-
-  init?(argument: String) {
-    let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count == 2, let from = Signal(name: String(parts[0])) else { return nil }
-    self.from = from
-    if parts[1].isEmpty {
-      self.to = nil
-    } else if let to = Signal(name: String(parts[1])) {
-      self.to = to
-    } else {
-      return nil
-    }
-  }
 }
 
-/// `NAME=VALUE`.
-struct EnvironmentAssignment: ExpressibleByArgument {
+struct EnvironmentAssignment {
   var name: String
   var value: String
-
-  init?(argument: String) {
-    guard let sign = argument.firstIndex(of: "="), sign != argument.startIndex else { return nil }
-    self.name = String(argument[..<sign])
-    self.value = String(argument[argument.index(after: sign)...])
-  }
-}
-
-/// `nofile=1024:4096`, `nproc=100`, `core=unlimited`.
-struct LimitArgument: ExpressibleByArgument {
-  var limit: ChildSetup.Limit
-
-  init?(argument: String) {
-    let parts = argument.split(separator: "=", maxSplits: 1)
-    guard parts.count == 2, let resource = Resource(name: String(parts[0])) else { return nil }
-    let values = parts[1].split(separator: ":", omittingEmptySubsequences: false)
-    guard (1...2).contains(values.count) else { return nil }
-    var numbers: [UInt64?] = []
-    for value in values {
-      if value == "unlimited" {
-        numbers.append(nil)
-      } else if let number = UInt64(value) {
-        numbers.append(number)
-      } else {
-        return nil
-      }
-    }
-    self.limit = ChildSetup.Limit(resource, soft: numbers[0], hard: numbers[numbers.count - 1])
-  }
 }
 
 extension ContainmentChoice: ExpressibleByArgument {}

@@ -1,13 +1,15 @@
 internal import ProcCtl
 
-/// The command line, split at the first `--`: options of ours as text, and the
-/// command to run as the bytes it was given in.
+/// The command line. For `spawn` it is split at the first `--`: options of ours
+/// as text, and the command to run as the bytes it was given in.
 struct CommandLineBytes {
   var options: [String]
   /// What follows `--`; nil without one.
   var command: [ByteString]?
   /// An option of ours that is not UTF-8.
   var undecodable: ByteString?
+
+  var asksForHelp: Bool { ["-h", "--help", "--version"].contains { self.options.contains($0) } }
 
   static func current() -> CommandLineBytes {
     var arguments: [ByteString] = []
@@ -22,7 +24,7 @@ struct CommandLineBytes {
     for argument in arguments {
       if self.command != nil {
         self.command?.append(argument)
-      } else if argument == "--" {
+      } else if argument == "--", self.options.first == "spawn" {
         self.command = []
       } else {
         if String(validating: argument.bytes, as: UTF8.self) == nil { self.undecodable = argument }

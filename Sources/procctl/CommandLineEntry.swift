@@ -23,12 +23,12 @@ enum CommandLineEntry {
         try parsed.run()
         return 0
       }
-      if line.command != nil, !(verb is SpawnCommand) {
-        Message.error("only spawn takes a command after --")
-        return ExitStatus.usage
-      }
       return verb.execute(command: line.command)
     } catch {
+      if line.options.first == "spawn", line.command == nil, !line.asksForHelp {
+        Message.error(SpawnCommand.missingCommand)
+        return ExitStatus.usage
+      }
       let status = ProcctlCommand.exitCode(for: error).rawValue
       let text = ProcctlCommand.fullMessage(for: error)
       if status == 0 { print(text) } else { Message.write(text + "\n") }

@@ -1,4 +1,5 @@
 internal import ProcCtl
+internal import SystemPackage
 
 /// Exit statuses: those of timeout(1) and env(1) for `spawn` and `kill-group`,
 /// the master's own for `run`, and sysexits' for what cannot be begun at all.
@@ -7,6 +8,10 @@ enum ExitStatus {
   /// kill-group: there is no such process.
   static let noSuchTarget: Int32 = 1
   static let usage: Int32 = 64
+  /// Something the master needs is not there (sysexits' EX_UNAVAILABLE).
+  static let unavailable: Int32 = 69
+  /// The master may not do what the configuration asks for (EX_NOPERM).
+  static let noPermission: Int32 = 77
   static let configuration: Int32 = 78
   static let internalError: Int32 = 100
   static let timedOut: Int32 = 124
@@ -20,6 +25,14 @@ enum ExitStatus {
     case .commandNotFound: self.notFound
     case .commandNotExecutable: self.notExecutable
     default: self.failed
+    }
+  }
+
+  /// Of a master that could not begin.
+  static func ofStart(_ error: ProcessError) -> Int32 {
+    switch error.underlyingError {
+    case .permissionDenied?, .notPermitted?: self.noPermission
+    default: error.code == .eventLoop ? self.internalError : self.unavailable
     }
   }
 

@@ -17,11 +17,11 @@ struct KillGroupCommand: Verb {
   @Argument(help: ArgumentHelp("Whom to end.", valueName: "target"))
   var targets: [String] = []
 
-  @Option(help: "The signal that asks them to stop.")
-  var signal = SignalArgument(.terminate)
+  @Option(help: "The signal that asks them to stop (default: TERM).", transform: OptionText.signal)
+  var signal: Signal = .terminate
 
-  @Option(help: "Time between that signal and KILL.")
-  var grace = DurationArgument(.seconds(5))
+  @Option(help: "Time between that signal and KILL (default: 5s).", transform: OptionText.duration)
+  var grace: Duration = .seconds(5)
 
   @Option(help: "How far it reaches: \(StopScope.allCases.map(\.rawValue).joined(separator: ", ")).")
   var scope = StopScope.tree
@@ -95,7 +95,7 @@ struct KillGroupCommand: Verb {
     }
     let members = stop.members()
     var result: StopResult?
-    stop.start(.standard(signal: self.signal.signal, grace: self.grace.duration)) { outcome in
+    stop.start(.standard(signal: self.signal, grace: self.grace)) { outcome in
       result = outcome
       loop.stop()
     }

@@ -20,7 +20,8 @@ struct RunCommand: Verb {
 
       Exit status: 0 clean; 1 clients disconnected by force; 2 an asked worker needed a signal; 3 \
       a worker needed SIGKILL; 4 a port is still held; 5 a process is left; 6 a cleanup failed; \
-      100 internal error; 64 usage; 78 configuration.
+      100 internal error; 64 usage; 69 \
+      something needed is missing; 77 no permission; 78 configuration.
       """)
 
   @Argument(help: ArgumentHelp("The configuration, in TOML.", valueName: "config"))
@@ -37,12 +38,18 @@ struct RunCommand: Verb {
         Message.write(
           "\(names.count) \(names.count == 1 ? "worker" : "workers"): \(names.joined(separator: ", "))\n",
           to: 1)
+        for obstacle in configuration.workers.flatMap({ $0.obstacles() }) {
+          Message.write("warning: \(obstacle)\n")
+        }
         return ExitStatus.success
       }
       return try self.supervise(configuration, invitation: invitation)
     } catch let error as ConfigurationError {
       Message.write("\(error)\n")
       return ExitStatus.configuration
+    } catch let error as ProcessError {
+      Message.error("run: \(error)")
+      return ExitStatus.ofStart(error)
     } catch {
       Message.error("run: \(error)")
       return ExitStatus.internalError

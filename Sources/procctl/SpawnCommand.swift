@@ -19,16 +19,20 @@ struct SpawnCommand: Verb {
       there is no such command; 64 for a bad command line.
       """)
 
-  @Option(help: "Stop the command after this long: 250ms, 10s, 2m; a bare number is seconds, 0 no limit.")
-  var timeout: DurationArgument?
+  @Option(
+    help: "Stop the command after this long: 250ms, 10s, 2m; a bare number is seconds, 0 no limit.",
+    transform: OptionText.duration)
+  var timeout: Duration?
 
-  @Option(help: "Time between the stop signal and KILL.")
-  var grace = DurationArgument(.seconds(5))
+  @Option(help: "Time between the stop signal and KILL (default: 5s).", transform: OptionText.duration)
+  var grace: Duration = .seconds(5)
 
-  @Option(help: "The signal that asks the command to stop.")
-  var signal = SignalArgument(.terminate)
+  @Option(help: "The signal that asks the command to stop (default: TERM).", transform: OptionText.signal)
+  var signal: Signal = .terminate
 
-  @Option(help: ArgumentHelp("Send B instead of A; with nothing for B, drop A.", valueName: "a:b"))
+  @Option(
+    help: ArgumentHelp("Send B instead of A; with nothing for B, drop A.", valueName: "a:b"),
+    transform: OptionText.signalMapping)
   var mapSignal: [SignalMapping] = []
 
   @Flag(help: "Keep the command in our session, in the foreground of the terminal if there is one.")
@@ -56,13 +60,17 @@ struct SpawnCommand: Verb {
   @Flag(help: "Never gain privileges by executing a file (no_new_privs).")
   var noNewPrivs = false
 
-  @Option(help: ArgumentHelp("A resource limit: nofile=1024:4096.", valueName: "name=soft:hard"))
-  var limit: [LimitArgument] = []
+  @Option(
+    help: ArgumentHelp("A resource limit: nofile=1024:4096.", valueName: "name=soft:hard"),
+    transform: OptionText.limit)
+  var limit: [ChildSetup.Limit] = []
 
   @Option(name: .customLong("chdir"), help: "Run in this directory.")
   var directory: String?
 
-  @Option(help: ArgumentHelp("Set a variable of the environment.", valueName: "name=value"))
+  @Option(
+    help: ArgumentHelp("Set a variable of the environment.", valueName: "name=value"),
+    transform: OptionText.variable)
   var env: [EnvironmentAssignment] = []
 
   @Option(help: "A TCP port that must be free before the command and after it.")
@@ -78,15 +86,25 @@ struct SpawnCommand: Verb {
   @Flag(help: .private)
   var detachedSupervisor = false
 
+  static let missingCommand = "say what to run after --: procctl spawn [OPTIONS] -- COMMAND [ARGUMENT…]"
+
   func validate() throws {
     if self.group != nil, self.user == nil {
       throw ValidationError("--group needs --user")
     }
-    if let descriptor = self.statusFd, descriptor < 0 {
-      throw ValidationError("--status-fd must be a descriptor, 0 or more")
+    if let descriptor = self.statusFd, fcntl(descriptor, F_GETFD) < 0 {
+      throw ValidationError("--status-fd \(descriptor): there is no such open descriptor")
+    }
+    if self.detach, self.statusFd != nil || self.json {
+      throw ValidationError(
+        "--detach leaves nobody to report to: it goes with neither --status-fd nor --json")
+    }
+    if self.port.contains(0) {
+      throw ValidationError("--port must be 1 to 65535")
     }
     if let name = self.name, !SpawnRegistry.isValid(name: name) {
-      throw ValidationError("--name takes letters, digits, '.', '_' and '-', 64 at most")
+      throw ValidationError(
+        "--name takes letters, digits, '.', '_' and '-', 64 at most, and no number, which would be a pid")
     }
     if [.guardian, .pidNamespace].contains(self.contain) {
       throw ValidationError("--contain \(self.contain) is not available in this version")
@@ -95,7 +113,7 @@ struct SpawnCommand: Verb {
 
   func execute(command words: [ByteString]?) -> Int32 {
     guard let words, let program = words.first else {
-      Message.error("say what to run after --: procctl spawn [OPTIONS] -- COMMAND [ARGUMENT…]")
+      Message.error(SpawnCommand.missingCommand)
       return ExitStatus.usage
     }
     // Started by way of /proc/self/exe, it would be listed as "exe".
@@ -128,17 +146,17 @@ struct SpawnCommand: Verb {
     }
     command.setup.noNewPrivileges = self.noNewPrivs
     if self.detachedSupervisor, !StandardDescriptors.isFile(2) { command.standardError = .null }
-    command.setup.limits = self.limit.map(\.limit)
+    command.setup.limits = self.limit
     return command
   }
 
   private func run(_ command: Command) throws -> Int32 {
     var guarded = GuardedCommand(command: command)
-    guarded.timeLimit = self.timeout.flatMap { $0.duration == .zero ? nil : $0.duration }
-    guarded.stopSignal = self.signal.signal
-    guarded.grace = self.grace.duration
+    guarded.timeLimit = self.timeout == .zero ? nil : self.timeout
+    guarded.stopSignal = self.signal
+    guarded.grace = self.grace
     // --signal says what a stop sends, and SIGTERM is how we are asked to stop.
-    guarded.signalMap[.terminate] = self.signal.signal
+    guarded.signalMap[.terminate] = self.signal
     for mapping in self.mapSignal { guarded.signalMap[mapping.from] = .some(mapping.to) }
     guarded.foreground = self.foreground ? .always : .automatic
     guarded.usesCgroup = self.contain == .cgroup

@@ -35,7 +35,8 @@ import Testing
 
   /// Somebody else in the program waits for any child and takes what is ours.
   @Test func aStolenStatusIsNoHang() async throws {
-    let child = try await self.children.spawn(self.shell("setsid sleep 50 & read line < /dev/null; sleep 0.2"))
+    let child = try await self.children.spawn(
+      self.shell("setsid sleep 50 & read line < /dev/null; sleep 0.2"))
     let pid = child.processIdentifier
     let stolen = await Task.detached { () -> Bool in
       var status: Int32 = 0

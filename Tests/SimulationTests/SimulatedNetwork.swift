@@ -59,6 +59,10 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
 
   var longest: Duration { .zero }
 
+  func hurry() {}
+
+  func kill() {}
+
   func run(completion: @escaping ([String]) -> Void) { completion([]) }
 }
 

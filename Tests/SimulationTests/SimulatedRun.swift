@@ -144,7 +144,8 @@ final class SimulatedRun: MasterObserver {
 
   // MARK: Observer
 
-  func workerChanged(_ name: String, _ state: WorkerState, _ why: String) {
+  func workerNoted(_ name: String, _ note: String, isTrouble: Bool) {}
+  func workerChanged(_ name: String, _ state: WorkerState, _ why: String, pid: ProcessIdentifier?) {
     guard let index = Int(name.dropFirst()) else { return }
     if state == .stopped { self.stopped.insert(index) } else { self.stopped.remove(index) }
   }

@@ -4,7 +4,7 @@ import Testing
 @Suite struct ShutdownOutcomeTests {
   /// What can have happened, from the mildest to the most severe, with its exit status.
   private static let severities: [(Int32, @Sendable (inout ShutdownOutcome) -> Void)] = [
-    (1, { $0.clientsForced = true }), (2, { $0.signalNeeded = true }), (3, { $0.killNeeded = true }),
+    (1, { $0.clientsForced = true }), (2, { $0.signalled = ["a"] }), (3, { $0.killed = ["a"] }),
     (6, { $0.failedCleanups = ["flush"] }), (4, { $0.heldPorts = ["8081"] }),
     (5, { $0.survivors = ["pid 7"] }),
     (100, { $0.internalErrors = ["epoll_wait"] }),

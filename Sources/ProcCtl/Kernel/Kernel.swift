@@ -92,11 +92,6 @@ extension Kernel {
     }
   }
 
-  /// The processes below this one that still run.
-  package func livingDescendants() -> [ProcessStatus] {
-    self.descendants(of: self.selfIdentifier).filter { !$0.isDead }
-  }
-
   /// Sends the signal to all of them; TERM, HUP, INT and QUIT are followed by
   /// CONT, because a stopped process does not see them before it continues.
   ///

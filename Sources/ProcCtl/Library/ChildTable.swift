@@ -86,7 +86,8 @@ final class ChildTable {
   }
 
   func send(_ signal: Signal, to child: Child) {
-    guard child.end == nil, self.kernel.status(of: child.identity.processIdentifier)?.identity == child.identity
+    guard child.end == nil,
+      self.kernel.status(of: child.identity.processIdentifier)?.identity == child.identity
     else { return }
     _ = try? self.kernel.send(signal, toGroupOf: child.identity.processIdentifier)
   }
@@ -105,7 +106,9 @@ final class ChildTable {
     // Its end while it is being stopped is one more change of the set.
     guard child.stop == nil else { return }
     let selection: StopSelection
-    if let status = self.kernel.status(of: child.identity.processIdentifier), status.identity == child.identity {
+    if let status = self.kernel.status(of: child.identity.processIdentifier),
+      status.identity == child.identity
+    {
       selection = StopSelection(
         target: status, scope: .tree,
         mark: .init(subreaper: self.kernel.selfIdentifier, cookie: child.cookie))

@@ -42,6 +42,21 @@ enum ExecutableSearch {
   }
 }
 
+extension Command {
+  /// Why its program cannot be executed as things stand; nil if it can be found.
+  /// A path relative to another working directory is not looked at.
+  package func obstacle() -> ProcessError? {
+    do throws(ProcessError) {
+      let path = try ExecutableSearch.path(for: self)
+      guard path.first == CChar(bitPattern: UInt8(ascii: "/")), access(path, X_OK) != 0 else { return nil }
+      return ProcessError(
+        .commandNotExecutable, doing: "execute \(self.executable)", underlyingError: Errno(rawValue: errno))
+    } catch {
+      return error
+    }
+  }
+}
+
 extension ByteString {
   var zeroTerminated: [CChar] { self.bytes.map { CChar(bitPattern: $0) } + [0] }
 }

@@ -9,7 +9,9 @@ enum DemoRepository {
   /// Makes it unless it is there already, with its commit. It appears under its
   /// name only when it is complete.
   static func make(at path: FilePath, topic: String) throws(ProcessError) {
-    if try self.git(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"], in: path, mayFail: true) { return }
+    if try self.git(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"], in: path, mayFail: true) {
+      return
+    }
     let draft = FilePath("\(path).\(getpid())")
     self.remove(draft)
     defer { self.remove(draft) }

@@ -3,6 +3,12 @@ package protocol CleanupRunner: AnyObject {
   /// The longest all of them may take.
   var longest: Duration { get }
 
+  /// Ends the cleanup that runs, as failed, and goes on to the next.
+  func hurry()
+
+  /// Ends the cleanup that runs by KILL and skips the rest, all as failed.
+  func kill()
+
   /// Calls back once with the failed ones, as text.
   func run(completion: @escaping ([String]) -> Void)
 }

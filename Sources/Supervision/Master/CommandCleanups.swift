@@ -30,6 +30,22 @@ final class CommandCleanups: CleanupRunner {
     self.next()
   }
 
+  func hurry() { self.giveUp(.standard(grace: .seconds(1))) }
+
+  func kill() {
+    self.failures += self.remaining.reversed().map { "\($0.name): skipped" }
+    self.remaining = []
+    self.giveUp(Escalation(steps: []))
+    self.termination?.skipToKill()
+  }
+
+  private func giveUp(_ escalation: Escalation) {
+    guard let current = self.current, self.status == nil, self.termination == nil else { return }
+    self.failures.append("\(current.command.name): ended before it was done")
+    if let timer = self.timer { self.scheduler.cancel(timer) }
+    self.end(escalation)
+  }
+
   /// SIGCHLD came while cleanups run.
   func childrenChanged() {
     guard let current = self.current else { return }

@@ -38,16 +38,23 @@ final class LoopStarter: WorkerStarter {
     command.standardInput = .null
 
     var prepared = PreparedWorker(command: command)
-    if self.plan.usesCgroup(definition), let parent = self.plan.parent {
-      let cgroup = try Cgroup(name: "\(definition.name).\(start + 1)", under: parent)
-      prepared.cgroup = cgroup
-      prepared.command.setup.cgroupProcs = cgroup.procs
-    }
     if let directory = self.logDirectory {
       let log = try self.openLog(directory.appending("\(definition.name).log"))
       prepared.command.standardOutput = .descriptor(log)
       prepared.command.standardError = .descriptor(log)
       prepared.afterSpawn = { close(log.rawValue) }
+    }
+    // Last: whatever fails after it would leave it behind.
+    if self.plan.usesCgroup(definition), let parent = self.plan.parent {
+      let cgroup: Cgroup
+      do throws(ProcessError) {
+        cgroup = try Cgroup(name: "\(definition.name).\(start + 1)", under: parent)
+      } catch {
+        prepared.afterSpawn()
+        throw error
+      }
+      prepared.cgroup = cgroup
+      prepared.command.setup.cgroupProcs = cgroup.procs
     }
     return prepared
   }

@@ -17,6 +17,7 @@ package final class Master {
     case ended
   }
 
+  private let timeouts: ShutdownTimeouts
   private let kernel: any Kernel
   private let scheduler: any Scheduler
   private let network: any WorkerNetwork
@@ -46,6 +47,7 @@ package final class Master {
     scheduler: any Scheduler, network: any WorkerNetwork, starter: any WorkerStarter,
     cleanups: any CleanupRunner, seed: UInt64
   ) {
+    self.timeouts = timeouts
     self.kernel = kernel
     self.scheduler = scheduler
     self.network = network
@@ -93,11 +95,17 @@ package final class Master {
     self.drain()
   }
 
-  /// Goes on to each worker's next harder step.
-  package func hurry() { self.push(.hurry) { $0.hurry() } }
+  /// Goes on to each worker's next harder step, or ends the cleanup that runs.
+  package func hurry() {
+    self.push(.hurry) { $0.hurry() }
+    if self.phase == .cleaning { self.cleanups.hurry() }
+  }
 
-  /// Goes straight to KILL.
-  package func kill() { self.push(.kill) { $0.skipToKill() } }
+  /// Goes straight to KILL, for workers and cleanups.
+  package func kill() {
+    self.push(.kill) { $0.skipToKill() }
+    if self.phase == .cleaning { self.cleanups.kill() }
+  }
 
   private func push(_ event: WorkerLife.Event, sweep: (Termination) -> Void) {
     guard self.phase != .running else { return }
@@ -179,10 +187,14 @@ package final class Master {
       worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.killWait
     }.max()
     let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.killWait
-    return (slowest ?? .zero) + self.portTimeout + sweep + self.cleanups.longest
+    let ports = self.workers.contains { $0.definition.port != nil } ? self.timeouts.ports : .zero
+    return (slowest ?? .zero) + ports + sweep + self.cleanups.longest
   }
 
-  private var portTimeout: Duration { self.workers.isEmpty ? .zero : self.workers[0].life.portTimeout }
+  /// The longest until every worker that is starting is ready or given up.
+  package var longestStart: Duration {
+    self.workers.map(\.definition.startTimeout).max() ?? .zero
+  }
 
   // MARK: Events and effects
 
@@ -248,7 +260,8 @@ package final class Master {
     case .wake(let instant):
       self.wake(worker, at: instant)
     case .entered(let state, let why):
-      self.observer?.workerChanged(worker.definition.name, state, why)
+      self.observer?.workerChanged(
+        worker.definition.name, state, why, pid: worker.leader?.processIdentifier)
     }
   }
 
@@ -267,6 +280,7 @@ package final class Master {
       }
       worker.leader = leader
       worker.leaderRuns = true
+      worker.lastSignal = nil
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)
@@ -279,8 +293,12 @@ package final class Master {
 
   private func send(_ request: StopRequest, to worker: WorkerRecord) {
     guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
+    self.note(worker, "asked by \(request.method) \(request.path)")
     worker.request = self.network.send(request, toPort: port) { [unowned self, unowned worker] refusal in
       worker.request = nil
+      if let refusal {
+        self.note(worker, "\(request.method) \(request.path) failed: \(refusal)", isTrouble: true)
+      }
       self.post(worker, refusal.map { .requestFailed($0) } ?? .requestAnswered)
       self.drain()
     }
@@ -293,10 +311,21 @@ package final class Master {
       do throws(ProcessError) {
         try self.sets.killCgroup(of: worker.index)
       } catch {
-        self.observer?.workerChanged(worker.definition.name, worker.life.state, "\(error)")
+        self.note(worker, "\(error)", isTrouble: true)
       }
     }
-    self.kernel.send(signal, toAll: self.members(of: worker))
+    let members = self.members(of: worker)
+    if worker.lastSignal != signal, !members.isEmpty {
+      self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
+    }
+    worker.lastSignal = signal
+    for (process, error) in self.kernel.send(signal, toAll: members) {
+      self.note(worker, "\(error): \(process.name.printable)", isTrouble: true)
+    }
+  }
+
+  private func note(_ worker: WorkerRecord, _ text: String, isTrouble: Bool = false) {
+    self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
   }
 
   private func members(of worker: WorkerRecord) -> [ProcessStatus] {
@@ -399,10 +428,13 @@ package final class Master {
       self.release(worker)
       switch worker.life.force {
       case .none: break
-      case .signal: self.outcome.signalNeeded = true
-      case .kill: self.outcome.killNeeded = true
+      case .signal: self.outcome.signalled.append(worker.definition.name)
+      case .kill: self.outcome.killed.append(worker.definition.name)
       }
-      if let port = worker.definition.port, let holder = self.network.holder(ofPort: port) {
+      // The port of a worker that never ran was never ours to free.
+      if worker.life.starts > 0, let port = worker.definition.port,
+        let holder = self.network.holder(ofPort: port)
+      {
         self.outcome.heldPorts.append("\(port) (\(worker.definition.name)) held by \(holder)")
       }
     }

@@ -1,9 +1,12 @@
-internal import ProcCtl
+package import ProcCtl
 
 /// Who wants to know how the master is doing: systemd, a person, a test.
 /// Called on the scheduler's thread.
 package protocol MasterObserver: AnyObject {
-  func workerChanged(_ name: String, _ state: WorkerState, _ why: String)
+  /// - Parameter pid: The worker's leader, while it has one.
+  func workerChanged(_ name: String, _ state: WorkerState, _ why: String, pid: ProcessIdentifier?)
+  /// A step was taken or a call failed, without a change of state.
+  func workerNoted(_ name: String, _ note: String, isTrouble: Bool)
   /// Every worker is ready, for the first time.
   func allReady()
   /// A line for people, and the longest it may take until the next one or the end.

@@ -23,7 +23,7 @@ public final class MasterProcess {
   private let service: ServiceReporter
   private let stopsOnHangUp: Bool
   private var outcome = ShutdownOutcome()
-  private var interrupts = 0
+  private var isReady = false
   /// Called once, when every worker is ready for the first time.
   public var whenReady: (() -> Void)?
 
@@ -131,7 +131,6 @@ public final class MasterProcess {
   }
 
   private func interrupted(_ arrival: SignalReader.Arrival) {
-    self.interrupts += 1
     if self.master.phase == .running { return self.stop(arrival) }
     // Only someone at a terminal presses twice.
     self.logger.info("interrupted again: going on to the next harder step")
@@ -140,12 +139,27 @@ public final class MasterProcess {
 }
 
 extension MasterProcess: MasterObserver {
-  package func workerChanged(_ name: String, _ state: WorkerState, _ why: String) {
-    let level: Logger.Level = state == .failed || state == .blocked ? .error : .info
-    self.logger.log(level: level, "\(name) \(state): \(why)", metadata: ["worker": "\(name)"])
+  package func workerChanged(_ name: String, _ state: WorkerState, _ why: String, pid: ProcessIdentifier?) {
+    let level: Logger.Level =
+      switch state {
+      case .failed, .blocked: .error
+      // Nobody asked it to.
+      case .stopping, .backoff: self.master.phase == .running ? .warning : .info
+      default: .info
+      }
+    var text = "\(name) \(state)"
+    if let pid { text += " (pid \(pid))" }
+    if !why.isEmpty { text += ": \(why)" }
+    self.logger.log(level: level, "\(text)", metadata: ["worker": "\(name)"])
+  }
+
+  package func workerNoted(_ name: String, _ note: String, isTrouble: Bool) {
+    self.logger.log(
+      level: isTrouble ? .warning : .info, "\(name): \(note)", metadata: ["worker": "\(name)"])
   }
 
   package func allReady() {
+    self.isReady = true
     self.service.ready(status: self.master.status)
     self.logger.info("all workers are ready")
     self.whenReady?()
@@ -154,7 +168,10 @@ extension MasterProcess: MasterObserver {
   }
 
   package func statusChanged(_ status: String, stopping: Bool) {
-    self.service.status(status, extendingBy: stopping ? self.master.longestStop : nil)
+    // While starting, systemd's patience must outlast our own with the slowest worker.
+    let needed: Duration? =
+      stopping ? self.master.longestStop : self.isReady ? nil : self.master.longestStart + .seconds(10)
+    self.service.status(status, extendingBy: needed)
   }
 
   package func stopBegan(_ reason: String, budget: Duration) {

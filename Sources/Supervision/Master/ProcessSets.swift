@@ -61,11 +61,6 @@ final class ProcessSets {
     try self.cgroups[worker]?.kill()
   }
 
-  /// All descendants that belong to nobody.
-  func unattributed() -> [ProcessStatus] {
-    self.everybody().unattributed
-  }
-
   private func everybody() -> Attribution<Int>.Result {
     if let snapshot = self.snapshot { return snapshot }
     let result = self.attribution.attribute(

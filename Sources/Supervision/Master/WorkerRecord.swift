@@ -8,6 +8,8 @@ final class WorkerRecord {
   var life: WorkerLife
   var leader: ProcessIdentity?
   var leaderRuns = false
+  /// What its processes were last sent, so that a repeated KILL is said once.
+  var lastSignal: Signal?
   /// The environment's mark on everything this worker starts.
   let cookie: ByteString
   var timer: TimerIdentifier?

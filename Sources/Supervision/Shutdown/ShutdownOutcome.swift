@@ -1,8 +1,9 @@
 /// What the end of a master has left to say, and the exit status it makes.
 package struct ShutdownOutcome: Sendable, Equatable {
-  /// A worker that was asked needed a signal to go.
-  package var signalNeeded = false
-  package var killNeeded = false
+  /// Workers that were asked and needed a signal to go.
+  package var signalled: [String] = []
+  /// Workers that needed KILL.
+  package var killed: [String] = []
   /// Clients had to be disconnected by force.
   package var clientsForced = false
   /// Ports still held: who has them.
@@ -21,8 +22,8 @@ package struct ShutdownOutcome: Sendable, Equatable {
     if !self.survivors.isEmpty { return 5 }
     if !self.heldPorts.isEmpty { return 4 }
     if !self.failedCleanups.isEmpty { return 6 }
-    if self.killNeeded { return 3 }
-    if self.signalNeeded { return 2 }
+    if !self.killed.isEmpty { return 3 }
+    if !self.signalled.isEmpty { return 2 }
     return self.clientsForced ? 1 : 0
   }
 
@@ -30,12 +31,18 @@ package struct ShutdownOutcome: Sendable, Equatable {
   package var summary: String {
     var parts: [String] = []
     if self.clientsForced { parts.append("clients were disconnected by force") }
-    if self.signalNeeded { parts.append("a worker needed a signal") }
-    if self.killNeeded { parts.append("a worker needed KILL") }
+    if !self.signalled.isEmpty { parts.append("\(Self.list(self.signalled)) needed a signal") }
+    if !self.killed.isEmpty { parts.append("\(Self.list(self.killed)) needed KILL") }
     parts += self.failedCleanups.map { "cleanup \($0) failed" }
     parts += self.heldPorts.map { "port \($0)" }
     parts += self.survivors.map { "survivor: \($0)" }
     parts += self.internalErrors.map { "internal error: \($0)" }
     return parts.isEmpty ? "clean" : parts.joined(separator: "; ")
+  }
+
+  /// The first few by name, the rest by number.
+  private static func list(_ names: [String]) -> String {
+    let shown = names.prefix(5).joined(separator: ", ")
+    return names.count > 5 ? "\(shown) and \(names.count - 5) more" : shown
   }
 }

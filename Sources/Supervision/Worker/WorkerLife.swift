@@ -164,10 +164,10 @@ package struct WorkerLife: Sendable {
     }
     self.readySince = nil
     if self.definition.ready == .none {
-      return [.entered(.starting, "started")] + self.becomeReady(at: now)
+      return [.entered(.starting, "")] + self.becomeReady(at: now)
     }
     self.state = .starting
-    let effects = [Effect.entered(.starting, "started"), .awaitReadiness]
+    let effects = [Effect.entered(.starting, ""), .awaitReadiness]
     guard self.definition.startTimeout > .zero else { return effects }
     self.deadline = now.advanced(by: self.definition.startTimeout)
     return effects + [.wake(self.deadline)]
@@ -187,7 +187,8 @@ package struct WorkerLife: Sendable {
     let pause = self.blockedPause
     self.blockedPause = min(self.blockedPause * 2, max(self.definition.backoff.max, .seconds(1)))
     self.deadline = now.advanced(by: pause)
-    return (news ? [.entered(.blocked, reason)] : []) + [.wake(self.deadline)]
+    let message = "\(reason); trying again in \(pause.text), then ever more rarely"
+    return (news ? [.entered(.blocked, message)] : []) + [.wake(self.deadline)]
   }
 
   private mutating func becameReady(at now: MonotonicInstant) -> [Effect] {
@@ -200,7 +201,7 @@ package struct WorkerLife: Sendable {
     self.readySince = now
     self.blockedPause = .seconds(1)
     self.deadline = nil
-    return [.wake(nil), .entered(.ready, "ready")]
+    return [.wake(nil), .entered(.ready, "")]
   }
 
   // MARK: Ending
@@ -332,7 +333,7 @@ package struct WorkerLife: Sendable {
   private mutating func ended(at now: MonotonicInstant) -> [Effect] {
     switch self.intention {
     case .stay:
-      return self.finish("stopped")
+      return self.finish("")
     case .startAgain:
       self.intention = .run
       return self.beginStart()
