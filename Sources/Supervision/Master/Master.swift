@@ -402,6 +402,8 @@ package final class Master {
       case .signal: self.outcome.signalNeeded = true
       case .kill: self.outcome.killNeeded = true
       }
+      // What never ran holds nothing: somebody had the port before us, and the worker was blocked.
+      guard worker.life.starts > 0 else { continue }
       if let port = worker.definition.port, let holder = self.network.holder(ofPort: port) {
         self.outcome.heldPorts.append("\(port) (\(worker.definition.name)) held by \(holder)")
       }
