@@ -23,6 +23,7 @@
 //   report-signals FIFO    tells `ready`, then `signal-N` for every signal N that comes; TERM ends it
 //   hop MILLISECONDS       again and again: forks, and the parent exits, so that it is never the same
 //                          process for longer than that
+//   user NUMBER            becomes this user for good (a set-user-ID copy can, or root)
 //   exit STATUS            exits now
 //   raise SIGNAL           dies of it, with the default action
 //   exec PROGRAM ARG...    becomes the program: all words that follow are its
@@ -322,6 +323,9 @@ static void perform(char **words, int index) {
             alarm(0);
             execvp(words[index + 1], words + index + 1);
             fail(words[index + 1]);
+        } else if (strcmp(action, "user") == 0) {
+            uid_t user = (uid_t)number(words[++index]);
+            if (setresuid(user, user, user) != 0) fail("setresuid");
         } else if (strcmp(action, "exit") == 0) {
             _exit(number(words[++index]));
         } else if (strcmp(action, "raise") == 0) {

@@ -431,10 +431,9 @@ package final class Master {
       case .signal: self.outcome.signalled.append(worker.definition.name)
       case .kill: self.outcome.killed.append(worker.definition.name)
       }
-      // The port of a worker that never ran was never ours to free.
-      if worker.life.starts > 0, let port = worker.definition.port,
-        let holder = self.network.holder(ofPort: port)
-      {
+      // What never ran holds nothing: somebody had the port before us, and the worker was blocked.
+      guard worker.life.starts > 0 else { continue }
+      if let port = worker.definition.port, let holder = self.network.holder(ofPort: port) {
         self.outcome.heldPorts.append("\(port) (\(worker.definition.name)) held by \(holder)")
       }
     }

@@ -13,6 +13,16 @@ struct ObservedProcess: Hashable, Sendable, CustomStringConvertible {
   /// Field 22 of /proc/PID/stat: with the pid it names one process for ever.
   var startTime: UInt64
 
+  /// The same process, whatever state it was seen in.
+  static func == (left: Self, right: Self) -> Bool {
+    left.pid == right.pid && left.startTime == right.startTime
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(self.pid)
+    hasher.combine(self.startTime)
+  }
+
   var isZombie: Bool { self.state == "Z" || self.state == "X" }
 
   var description: String {
@@ -81,6 +91,14 @@ enum ProcTable {
   static func status(_ pid: pid_t, _ name: String) -> String? {
     guard let text = self.text("/proc/\(pid)/status") else { return nil }
     return StatusText(text)[name]
+  }
+
+  /// Where a link under /proc leads.
+  static func link(_ path: String) -> String? {
+    var target = [CChar](repeating: 0, count: 4096)
+    let length = readlink(path, &target, target.count)
+    guard length >= 0 else { return nil }
+    return String(decoding: target.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   static func children(of pid: pid_t) -> [ObservedProcess] {

@@ -7,12 +7,15 @@ enum Requirement {
   case root
   case cgroup
   case program(String)
+  /// An optimised procctl with the Swift library inside.
+  case shippedProgram
 
   private var isMet: Bool {
     switch self {
     case .root: geteuid() == 0
     case .cgroup: TestCgroup.parent != nil
     case .program(let name): Programs.find(name) != nil
+    case .shippedProgram: Programs.shipped != nil
     }
   }
 
@@ -21,6 +24,7 @@ enum Requirement {
     case .root: "root"
     case .cgroup: "a cgroup v2 tree that can be written to"
     case .program(let name): "the program \(name)"
+    case .shippedProgram: "a release build with --static-swift-stdlib"
     }
   }
 

@@ -86,9 +86,11 @@ final class TestSession: @unchecked Sendable {
 
   /// A port nobody has, by the kernel's choice; at the end nobody may listen on it.
   func freePort() throws -> UInt16 {
-    let socket = try LoopbackSocket()
-    self.ports.insert(socket.port)
-    return socket.port
+    while true {
+      let socket = try LoopbackSocket()
+      // It may choose one again that has been let go of.
+      if self.ports.insert(socket.port).inserted { return socket.port }
+    }
   }
 
   private var environment: [Bytes] {

@@ -1,0 +1,49 @@
+import Glibc
+import Testing
+
+extension SystemTests {
+  /// `procctl run`: what a master costs that has nothing to do.
+  @Suite struct MasterIdle {
+    private func servers(_ session: TestSession, program: String = Programs.procctl) async throws -> MasterRun
+    {
+      let master = try MasterRun(
+        session,
+        try (0..<10).map {
+          TestWorker("w\($0)", ["http", "{port}"], port: try session.freePort(), ready: "http:/health")
+        }, program: program)
+      try await master.allReady()
+      return master
+    }
+
+    @Test("one thread, and no wake-up in 20 seconds")
+    func quiet() async throws {
+      try await withSession { session in
+        let master = try await self.servers(session)
+        #expect(ProcTable.process(master.pid)?.threads == 1)
+        // What was put off because of the start, the last status for systemd say, is over by then.
+        #expect(try await readable([master.log.descriptor], by: Deadline(in: .seconds(2))) == false)
+        let before = ProcTable.status(master.pid, "voluntary_ctxt_switches")
+        #expect(try await readable([master.log.descriptor], by: Deadline(in: .seconds(20))) == false)
+        #expect(ProcTable.status(master.pid, "voluntary_ctxt_switches") == before)
+        #expect(before != nil)
+        #expect(ProcTable.process(master.pid)?.threads == 1)
+        // The counter does count: a signal that is ignored wakes the master.
+        master.process.send(SIGUSR2)
+        try await session.until("the wake-up is counted") {
+          ProcTable.status(master.pid, "voluntary_ctxt_switches") != before
+        }
+        #expect(try await master.stop().result.ending == .exited(0))
+      }
+    }
+
+    @Test("less than 10 MB of memory, as it ships", .needs(.shippedProgram, "a debug build is larger"))
+    func memory() async throws {
+      try await withSession { session in
+        let master = try await self.servers(session, program: try #require(Programs.shipped))
+        let kilobytes = try #require(ProcTable.status(master.pid, "VmRSS")?.split(separator: " ").first)
+        #expect(try #require(Int(kilobytes)) < 10_000)
+        #expect(try await master.stop().result.ending == .exited(0))
+      }
+    }
+  }
+}

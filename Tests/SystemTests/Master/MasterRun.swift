@@ -1,0 +1,102 @@
+import Glibc
+import Testing
+
+/// A worker in a master's configuration.
+struct TestWorker {
+  var name: String
+  var command: [String]
+  var port: UInt16?
+  var ready: String? = "none"
+  /// Further lines of its table, in TOML.
+  var lines: [String] = []
+
+  /// - Parameter actions: Of test-workload.
+  init(_ name: String, _ actions: [Bytes], port: UInt16? = nil, ready: String? = "none", _ lines: String...) {
+    self.name = name
+    self.command = [Programs.workload] + actions.map { String(decoding: $0.bytes, as: UTF8.self) }
+    self.port = port
+    self.ready = ready
+    self.lines = lines
+  }
+
+  var table: String {
+    var table = ["[workers.\(self.name)]"]
+    table.append("command = [\(self.command.map { "\"\($0)\"" }.joined(separator: ", "))]")
+    if let port = self.port { table.append("port = \(port)") }
+    if let ready = self.ready { table.append("ready = \"\(ready)\"") }
+    return (table + self.lines).joined(separator: "\n")
+  }
+}
+
+/// `procctl run` with a configuration of a test's, and its log.
+///
+/// Used by one task at a time.
+final class MasterRun: @unchecked Sendable {
+  let process: TestProcess
+  let log: Capture
+  /// How far the log has been read by ``expect(_:within:)``.
+  private var position = 0
+
+  /// - Parameter preamble: What comes before the workers' tables.
+  init(
+    _ session: TestSession, preamble: String = "", _ workers: [TestWorker], prelude: [Bytes] = [],
+    program: String = Programs.procctl
+  ) throws {
+    let text = ([preamble] + workers.map(\.table)).joined(separator: "\n\n") + "\n"
+    let file = try session.write(text, to: "procctl.toml")
+    var launch = Launch(program, ["run", Bytes(file)])
+    launch.prelude = prelude
+    self.process = try session.start(launch)
+    self.log = try #require(self.process.errors)
+  }
+
+  var pid: pid_t { self.process.pid }
+
+  /// Reads the log on until it holds the text, after what was expected last.
+  func expect(_ text: String, within limit: Duration = .seconds(15)) async throws {
+    self.position = try await self.log.expect(text, from: self.position, within: limit)
+  }
+
+  /// Whether the log holds the text within this time: for what must not happen.
+  func says(_ text: String, within limit: Duration) async -> Bool {
+    do {
+      try await self.log.expect(text, from: self.position, within: limit)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  func allReady() async throws { try await self.expect("all workers are ready") }
+
+  /// All it has said until now.
+  var said: String {
+    self.log.take()
+    return self.log.text
+  }
+
+  /// Sends TERM and waits for the end.
+  func stop(within limit: Duration = .seconds(30)) async throws -> (
+    result: TestProcess.Result, took: Duration
+  ) {
+    let stopwatch = Stopwatch()
+    self.process.send(SIGTERM)
+    let result = try await self.process.end(within: limit)
+    return (result, stopwatch.elapsed)
+  }
+
+  /// The processes it has started and not reaped.
+  var children: [ObservedProcess] { ProcTable.children(of: self.pid) }
+}
+
+/// How workers can be kept together here.
+enum Containment: String, CaseIterable, CustomTestStringConvertible {
+  case session
+  case cgroup
+
+  /// cgroup only where there can be one: in CI that must be so, which another test sees to.
+  static let possible: [Containment] = TestCgroup.parent == nil ? [.session] : [.session, .cgroup]
+
+  var line: String { "contain = \"\(self.rawValue)\"" }
+  var testDescription: String { self.rawValue }
+}
