@@ -46,7 +46,8 @@ lint:
 	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning packaging/man/*.[15]; fi
 
 # A process for each test target: what one does with children, signals and descriptors is its own
-# affair. One that hangs is ended, with all it started, by what is tested here.
+# affair, and the simulation computes without a pause while the others wait. One that hangs is ended,
+# with all it started, by what is tested here.
 run_tests = $(bin)/procctl spawn --timeout 10m -- swift test --skip-build --disable-xctest
 
 # Policies, parsers and the simulation.

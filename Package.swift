@@ -79,13 +79,18 @@ let package = Package(
 
     .executableTarget(
       name: "test-workload", path: "Tests/Workload", cSettings: strictC),
+    .executableTarget(
+      name: "listen-probe", dependencies: ["SystemdNotify", "CProcCtl", system], path: "Tests/ListenProbe",
+      swiftSettings: strict),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     .testTarget(
       name: "ProcCtlTests", dependencies: ["SeededRandom", "ProcCtl", "CProcCtl", system],
       swiftSettings: strict),
     .testTarget(
       name: "SystemdNotifyTests",
-      dependencies: ["SeededRandom", "SystemdNotify", "CProcCtl", system, logging],
+      dependencies: [
+        "ProcCtl", "listen-probe", "SeededRandom", "SystemdNotify", "CProcCtl", system, logging,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "GracefulShutdownTests", dependencies: ["GracefulShutdown", logging],

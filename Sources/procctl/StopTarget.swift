@@ -39,10 +39,12 @@ enum StopTarget {
       expected = parsed
     }
     guard let status = kernel.status(of: ProcessIdentifier(number)) else {
-      // kill(2) takes the id of any thread; we end processes only.
       return .missing("no process \(number)")
     }
-    // /proc/TID shows threads, too, but its children and group are the process's.
+    // kill(2) takes the id of any thread, and /proc shows it; we end processes only.
+    if let process = ThreadGroup.process(of: ProcessIdentifier(number)), process.value != number {
+      return .missing("no process \(number): it is a thread of process \(process)")
+    }
     if let expected, status.identity.startTime != expected {
       return .missing("\(text) is gone: process \(number) started at \(status.identity.startTime)")
     }

@@ -8,7 +8,9 @@ import Testing
     var cookies: [ProcessIdentifier: ByteString] = [:]
     var now: MonotonicInstant { MonotonicInstant(nanoseconds: 0) }
     let selfIdentifier = ProcessIdentifier(1)
-    func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity { throw ProcessError(.spawn, doing: "") }
+    func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
+      throw ProcessError(.spawn, doing: "")
+    }
     func status(of process: ProcessIdentifier) -> ProcessStatus? { nil }
     func children(of process: ProcessIdentifier) -> [ProcessIdentifier] { [] }
     func allProcesses() -> [ProcessStatus] { [] }
@@ -17,7 +19,9 @@ import Testing
     func peekAnyExit() -> AnyChildExit { .noChildren }
     func reap(_ child: ProcessIdentifier) -> TerminationStatus? { nil }
     func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery { .gone }
-    func send(_ signal: Signal, toGroupOf child: ProcessIdentifier) throws(ProcessError) -> SignalDelivery { .gone }
+    func send(_ signal: Signal, toGroupOf child: ProcessIdentifier) throws(ProcessError) -> SignalDelivery {
+      .gone
+    }
   }
 
   private func process(_ pid: Int32, parent: Int32, group: Int32, session: Int32) -> ProcessStatus {
@@ -44,12 +48,15 @@ import Testing
     attribution.add(cookie: "b-cookie", owner: "b")
     let result = attribution.attribute(
       [
-        self.process(10, parent: 1, group: 10, session: 10), self.process(20, parent: 1, group: 20, session: 20),
+        self.process(10, parent: 1, group: 10, session: 10),
+        self.process(20, parent: 1, group: 20, session: 20),
         // Left everything but its parent.
         self.process(11, parent: 10, group: 11, session: 11),
         // Orphans: in the session, in the group only, and known by nothing but the cookie.
-        self.process(30, parent: 1, group: 30, session: 10), self.process(31, parent: 1, group: 20, session: 31),
-        self.process(40, parent: 1, group: 40, session: 40), self.process(50, parent: 1, group: 50, session: 50),
+        self.process(30, parent: 1, group: 30, session: 10),
+        self.process(31, parent: 1, group: 20, session: 31),
+        self.process(40, parent: 1, group: 40, session: 40),
+        self.process(50, parent: 1, group: 50, session: 50),
       ], kernel: kernel)
     #expect(self.owners(result) == [10: "a", 11: "a", 30: "a", 20: "b", 31: "b", 40: "b"])
     #expect(result.unattributed.map(\.processIdentifier.value) == [50])
@@ -61,7 +68,8 @@ import Testing
     attribution.add(leader: ProcessIdentifier(10), owner: "a")
     _ = attribution.attribute(
       [
-        self.process(10, parent: 1, group: 10, session: 10), self.process(11, parent: 10, group: 11, session: 11),
+        self.process(10, parent: 1, group: 10, session: 10),
+        self.process(11, parent: 10, group: 11, session: 11),
       ], kernel: kernel)
     attribution.remove(leader: ProcessIdentifier(10))
     let result = attribution.attribute([self.process(11, parent: 1, group: 11, session: 11)], kernel: kernel)
@@ -72,7 +80,8 @@ import Testing
     var attribution = Attribution<String>()
     attribution.add(leader: ProcessIdentifier(10), owner: "a")
     attribution.remove(leader: ProcessIdentifier(10))
-    let result = attribution.attribute([self.process(10, parent: 1, group: 10, session: 10)], kernel: CookieKernel())
+    let result = attribution.attribute(
+      [self.process(10, parent: 1, group: 10, session: 10)], kernel: CookieKernel())
     #expect(result.members.isEmpty)
   }
 }

@@ -24,7 +24,8 @@ import Testing
   }
 
   @Test func terminateEndsWhatIgnoresTERM() async throws {
-    let child = try await self.children.spawn(self.shell("trap '' TERM; setsid sleep 50 & while :; do sleep 1; done"))
+    let child = try await self.children.spawn(
+      self.shell("trap '' TERM; setsid sleep 50 & while :; do sleep 1; done"))
     let end = await child.terminate(.standard(grace: .milliseconds(300)))
     #expect(end.survivors.isEmpty)
     #expect(end.status != nil)

@@ -8,21 +8,25 @@ final class GitRepositoryFixture {
   let root: FilePath
 
   /// f.txt in two versions, a file in a directory, one that is not text, and links that lead outside.
-  init() throws {
+  private init(_ root: FilePath) { self.root = root }
+
+  static func make() async throws -> GitRepositoryFixture {
     let directory = FileManager.default.temporaryDirectory
       .appendingPathComponent("repository-worker-\(UUID().uuidString)").resolvingSymlinksInPath()
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
-    self.root = FilePath(directory.path)
-    try self.git("init", "-q", "-b", "main")
-    try self.write("f.txt", "one\ntwo\nthree\n")
-    try self.write("sub dir/ü.txt", "needle in ümlaut\n")
-    try self.write("binary", "a\0b")
-    try FileManager.default.createSymbolicLink(atPath: self.path("link"), withDestinationPath: "/etc/passwd")
-    try FileManager.default.createSymbolicLink(atPath: self.path("out"), withDestinationPath: "/etc")
-    try self.git("add", "-A")
-    try self.git("commit", "-q", "-m", "Begin")
-    try self.write("f.txt", "one\nTWO needle\nthree\n")
-    try self.git("commit", "-q", "-a", "-m", "Change the second line")
+    let fixture = GitRepositoryFixture(FilePath(directory.path))
+    try await fixture.git("init", "-q", "-b", "main")
+    try fixture.write("f.txt", "one\ntwo\nthree\n")
+    try fixture.write("sub dir/ü.txt", "needle in ümlaut\n")
+    try fixture.write("binary", "a\0b")
+    try FileManager.default.createSymbolicLink(
+      atPath: fixture.path("link"), withDestinationPath: "/etc/passwd")
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("out"), withDestinationPath: "/etc")
+    try await fixture.git("add", "-A")
+    try await fixture.git("commit", "-q", "-m", "Begin")
+    try fixture.write("f.txt", "one\nTWO needle\nthree\n")
+    try await fixture.git("commit", "-q", "-a", "-m", "Change the second line")
+    return fixture
   }
 
   deinit {
@@ -39,27 +43,25 @@ final class GitRepositoryFixture {
   }
 
   @discardableResult
-  func git(_ arguments: String...) throws -> String {
-    let process = Foundation.Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["git", "-C", self.root.string] + arguments
-    process.environment = [
-      "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1",
-      "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "Ann Author",
-      "GIT_AUTHOR_EMAIL": "ann@example.org",
-      "GIT_COMMITTER_NAME": "Ann Author", "GIT_COMMITTER_EMAIL": "ann@example.org",
-      "GIT_AUTHOR_DATE": "2024-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2024-01-02T03:04:05Z",
-    ]
-    let pipe = Foundation.Pipe()
-    process.standardOutput = pipe
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw Unexpected("git \(arguments): \(process.terminationStatus)")
+  func git(_ arguments: String...) async throws -> String {
+    var environment = Environment.inherit
+    for (name, value) in [
+      ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_AUTHOR_NAME", "Ann Author"),
+      ("GIT_AUTHOR_EMAIL", "ann@example.org"), ("GIT_COMMITTER_NAME", "Ann Author"),
+      ("GIT_COMMITTER_EMAIL", "ann@example.org"), ("GIT_AUTHOR_DATE", "2024-01-02T03:04:05Z"),
+      ("GIT_COMMITTER_DATE", "2024-01-02T03:04:05Z"),
+    ] {
+      environment = environment.setting(ByteString(name), to: ByteString(value))
     }
-    return output.trimmingCharacters(in: CharacterSet.newlines)
+    let run = try await capture(
+      Command(
+        .name("git"), arguments: arguments.map { ByteString($0) }, environment: environment,
+        directory: self.root, standardInput: .null))
+    guard run.status.isSuccess else {
+      throw Unexpected(
+        "git \(arguments): \(run.status) \(String(decoding: run.standardError, as: UTF8.self))")
+    }
+    return String(decoding: run.standardOutput, as: UTF8.self).trimmingCharacters(in: CharacterSet.newlines)
   }
 
   func procCtlGit(timeLimit: Duration = .seconds(20)) -> ProcCtlGit {

@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct GitToolTests {
   let fixture: GitRepositoryFixture
 
-  init() throws { self.fixture = try GitRepositoryFixture() }
+  init() async throws { self.fixture = try await GitRepositoryFixture.make() }
 
   func call(_ tool: some RepositoryTool, _ arguments: JSONValue = [:]) async throws -> [String] {
     try await tool.call(ToolArguments(arguments, for: tool.parameters), in: self.fixture.repository)
@@ -100,8 +100,8 @@ import Testing
   }
 
   @Test func log() async throws {
-    let head = try self.fixture.git("rev-parse", "HEAD")
-    let first = try self.fixture.git("rev-parse", "HEAD~1")
+    let head = try await self.fixture.git("rev-parse", "HEAD")
+    let first = try await self.fixture.git("rev-parse", "HEAD~1")
     let middle = "\t2024-01-02T03:04:05+00:00\tAnn Author <ann@example.org>\t"
     #expect(
       try await self.call(LogTool()) == ["\(head)\(middle)Change the second line\n\(first)\(middle)Begin"])
@@ -122,7 +122,7 @@ import Testing
   @Test func blame() async throws {
     let lines = try await self.call(BlameTool(), ["path": "f.txt"])[0].split(separator: "\n")
     #expect(lines.count == 3)
-    let head = try self.fixture.git("rev-parse", "HEAD").prefix(7)
+    let head = try await self.fixture.git("rev-parse", "HEAD").prefix(7)
     #expect(lines[1].hasPrefix(head) && lines[1].hasSuffix(" 2) TWO needle"))
     #expect(!lines[0].hasPrefix(head))
     let one = try await self.call(BlameTool(), ["path": "f.txt", "start_line": 3, "end_line": 3])[0]
@@ -138,7 +138,7 @@ import Testing
       "diff.external", "core.fsmonitor", "core.pager", "diff.evil.textconv", "diff.evil.command",
       "core.sshCommand",
     ] {
-      try self.fixture.git("config", key, "touch '\(witness)' #")
+      try await self.fixture.git("config", key, "touch '\(witness)' #")
     }
     try self.fixture.write(".git/info/attributes", "*.txt diff=evil\n")
     _ = try await self.call(ShowCommitTool())
@@ -147,13 +147,13 @@ import Testing
     _ = try await self.call(SearchTool(), ["pattern": "needle"])
     #expect(!FileManager.default.fileExists(atPath: witness))
     // With git left to itself it does run.
-    _ = try? self.fixture.git("show", "--ext-diff", "HEAD")
+    _ = try? await self.fixture.git("show", "--ext-diff", "HEAD")
     #expect(FileManager.default.fileExists(atPath: witness))
   }
 
   @Test func anEmptyRepositoryIsNoCrash() async throws {
     let empty = self.fixture.root.appending("empty.git").string
-    try self.fixture.git("init", "-q", "--bare", empty)
+    try await self.fixture.git("init", "-q", "--bare", empty)
     var git = self.fixture.procCtlGit()
     git.repository = FilePath(empty)
     let repository = Repository(name: "empty", git: git)

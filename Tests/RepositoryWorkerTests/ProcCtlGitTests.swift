@@ -24,21 +24,21 @@ import Testing
   }
 
   @Test func runsAndReportsTheStatus() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     let git = fixture.procCtlGit()
     let head = try await git.run(["rev-parse", "HEAD"], outputLimit: 100)
     #expect(head.status == 0)
-    #expect(try String(decoding: head.output, as: UTF8.self) == fixture.git("rev-parse", "HEAD") + "\n")
+    #expect(try await String(decoding: head.output, as: UTF8.self) == fixture.git("rev-parse", "HEAD") + "\n")
     let bad = try await git.run(["rev-parse", "--verify", "nope"], outputLimit: 100)
     #expect(bad.status == 128)
     #expect(bad.errorText.hasPrefix("fatal:"))
   }
 
   @Test func outputOverTheLimitIsCut() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     try fixture.write("big", String(repeating: "0123456789\n", count: 200_000))
-    try fixture.git("add", "big")
-    let blob = try fixture.git("rev-parse", ":big")
+    try await fixture.git("add", "big")
+    let blob = try await fixture.git("rev-parse", ":big")
     let output = try await fixture.procCtlGit().run(["cat-file", "blob", blob], outputLimit: 1000)
     #expect(output.isTruncated)
     #expect(output.output.count == 1000)
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test func whatTakesTooLongIsEnded() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     let git = fixture.procCtlGit(timeLimit: .milliseconds(300))
     // An alias that is a shell command waits for as long as we like.
     let output = try await git.run(["-c", "alias.hang=!sleep 60", "hang"], outputLimit: 100)
@@ -58,7 +58,7 @@ import Testing
   }
 
   @Test func cancellingTheTaskEndsGit() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     let git = fixture.procCtlGit(timeLimit: .seconds(50))
     let task = Task { try await git.run(["-c", "alias.hang=!sleep 60", "hang"], outputLimit: 100) }
     task.cancel()
@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func onlyTheRootOfARepositoryWillDo() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     try await fixture.repository.check()
     var git = fixture.procCtlGit()
     git.repository = fixture.root.appending("sub dir")
@@ -80,10 +80,10 @@ import Testing
   }
 
   @Test func aRepositoryOfSomebodyElseCanBeRead() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     try #require(geteuid() == 0, "only root can give a directory away")
     try FileManager.default.setAttributes([.ownerAccountID: 65534], ofItemAtPath: fixture.root.string)
     try await fixture.repository.check()
-    #expect(throws: Unexpected.self) { try fixture.git("rev-parse", "HEAD") }
+    await #expect(throws: Unexpected.self) { try await fixture.git("rev-parse", "HEAD") }
   }
 }

@@ -4,24 +4,6 @@ import Synchronization
 
 /// A connection that shows the bytes as they are on the wire.
 final class RawConnection: Sendable {
-  private final class Reader: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    let received: ReceivedText
-    init(_ received: ReceivedText) { self.received = received }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-      self.received.append(String(buffer: self.unwrapInboundIn(data)))
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-      self.received.end()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-      context.close(promise: nil)
-    }
-  }
-
   private let received: ReceivedText
   private let channel: any Channel
 
@@ -35,7 +17,7 @@ final class RawConnection: Sendable {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(Reader(received))
+          try channel.pipeline.syncOperations.addHandler(TextReader(received))
         }
       }
       .connect(host: "127.0.0.1", port: port).get()
@@ -101,5 +83,25 @@ final class ReceivedText: Sendable {
       return (state.takeMet(), state.text)
     }
     for continuation in met { continuation.resume(returning: text) }
+  }
+}
+
+/// Reads a channel to its end.
+final class TextReader: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  private let received: ReceivedText
+
+  init(_ received: ReceivedText) { self.received = received }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    self.received.append(String(buffer: self.unwrapInboundIn(data)))
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    self.received.end()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    context.close(promise: nil)
   }
 }

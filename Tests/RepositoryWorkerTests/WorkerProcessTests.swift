@@ -1,53 +1,54 @@
-import Foundation
-import Glibc
+import NIOCore
+import NIOPosix
+import ProcCtl
 import RepositoryWorker
 import SystemPackage
 import Testing
 
 /// The real program, from its command line to its exit status.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct WorkerProcessTests {
+  private static let children = Result { () throws(ProcessError) in try ChildProcesses() }
+
   /// A `repository-worker` and what it writes to standard error.
-  final class Program {
-    let process = Foundation.Process()
-    private let errors = Foundation.Pipe()
-    private let ended: AsyncStream<Int32>
-    private let received = ReceivedText()
+  final class Program: Sendable {
+    private let child: ChildProcess
+    private let received: ReceivedText
 
-    convenience init(_ arguments: String...) throws { try self.init(arguments) }
+    convenience init(_ arguments: String...) async throws { try await self.init(arguments) }
 
-    init(_ arguments: [String]) throws {
-      self.process.executableURL = try Program.executable()
-      self.process.arguments = arguments
-      self.process.standardError = self.errors
-      self.process.standardInput = FileHandle.nullDevice
-      let (ended, endedContinuation) = AsyncStream.makeStream(of: Int32.self)
-      self.ended = ended
-      self.process.terminationHandler = {
-        endedContinuation.yield(
-          $0.terminationReason == .exit ? $0.terminationStatus : 128 + $0.terminationStatus)
-        endedContinuation.finish()
-      }
-      let received = self.received
-      self.errors.fileHandleForReading.readabilityHandler = { handle in
-        let data = handle.availableData
-        guard data.isEmpty else {
-          received.append(String(decoding: data, as: UTF8.self))
-          return
+    convenience init(_ arguments: [String]) async throws {
+      try await self.init(
+        Command(.path(Program.path), arguments: arguments.map { ByteString($0) }, standardInput: .null))
+    }
+
+    /// - Parameter command: What to run; its standard error is read here.
+    init(_ command: Command) async throws {
+      let pipe = try FileDescriptor.pipe()
+      let received = ReceivedText()
+      self.received = received
+      _ = try await NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .channelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(TextReader(received))
+          }
         }
-        handle.readabilityHandler = nil
-        received.end()
-      }
-      try self.process.run()
+        .takingOwnershipOfDescriptor(input: pipe.readEnd.rawValue) { $0.eventLoop.makeSucceededVoidFuture() }
+      defer { try? pipe.writeEnd.close() }
+      var command = command
+      command.standardError = .descriptor(pipe.writeEnd)
+      self.child = try await WorkerProcessTests.children.get().spawn(
+        command, leftovers: Escalation(steps: []))
+    }
+
+    deinit {
+      // Does nothing to one that has ended.
+      self.child.send(.kill)
     }
 
     /// Next to the test bundle, where the package manager puts it.
-    static func executable() throws -> URL {
-      for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
-        return URL(fileURLWithPath: argument).deletingLastPathComponent().appendingPathComponent(
-          "repository-worker")
-      }
-      return URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        .appendingPathComponent("repository-worker")
+    static var path: FilePath {
+      let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+      return FilePath(bundle).removingLastComponent().appending("repository-worker")
     }
 
     /// The port it says it listens on.
@@ -67,37 +68,32 @@ import Testing
       await self.received.until { _ in false }
     }
 
-    func status() async -> Int32? {
-      for await status in self.ended { return status }
-      return nil
-    }
+    func send(_ signal: Signal) { self.child.send(signal) }
 
-    deinit {
-      if self.process.isRunning { Glibc.kill(self.process.processIdentifier, SIGKILL) }
-    }
+    func status() async -> TerminationStatus? { await self.child.wait().status }
   }
 
-  static let stopSignals: [Int32] = [SIGTERM, SIGINT]
+  static let stopSignals: [Signal] = [.terminate, .interrupt]
 
-  @Test(arguments: stopSignals) func signalsEndItInOrder(_ number: Int32) async throws {
-    let fixture = try GitRepositoryFixture()
-    let program = try Program("--repository", fixture.root.string, "--port", "0")
+  @Test(arguments: stopSignals) func signalsEndItInOrder(_ signal: Signal) async throws {
+    let fixture = try await GitRepositoryFixture.make()
+    let program = try await Program("--repository", fixture.root.string, "--port", "0")
     let port = try await program.port()
     let idle = try await RawConnection.connect(to: port)
     try await idle.send(WorkerServerTests.health)
     #expect(await idle.read { $0.hasSuffix("}") }.hasPrefix("HTTP/1.1 200 OK"))
     let began = ContinuousClock.now
-    kill(program.process.processIdentifier, number)
-    #expect(await program.status() == 0)
+    program.send(signal)
+    #expect(await program.status() == .exited(0))
     #expect(ContinuousClock.now - began < .milliseconds(900), "no timeout had to pass")
     let text = await program.standardError()
     #expect(text.contains("shutdown clean"))
-    #expect(text.contains(number == SIGTERM ? "received SIGTERM" : "received SIGINT"))
+    #expect(text.contains("received \(signal)"))
   }
 
   @Test func aShutdownRequestEndsIt() async throws {
-    let fixture = try GitRepositoryFixture()
-    let program = try Program("--repository", fixture.root.string, "--port", "0")
+    let fixture = try await GitRepositoryFixture.make()
+    let program = try await Program("--repository", fixture.root.string, "--port", "0")
     let port = try await program.port()
     let client = try await RawConnection.connect(to: port)
     try await client.send(WorkerServerTests.post(TestService.initializeBody()))
@@ -113,18 +109,18 @@ import Testing
     await stream.read { $0.contains(": open\n\n") }
     let stopping = try await RawConnection.connect(to: port)
     try await stopping.send("POST /shutdown HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    #expect(await program.status() == 0)
+    #expect(await program.status() == .exited(0))
     #expect(await stopping.readToEnd().contains("\"clients\":1"))
     #expect(await stream.readToEnd().hasSuffix("\r\n0\r\n\r\n"))
     // Its port is free at once.
-    let again = try Program("--repository", fixture.root.string, "--port", "\(port)")
+    let again = try await Program("--repository", fixture.root.string, "--port", "\(port)")
     #expect(try await again.port() == port)
-    kill(again.process.processIdentifier, SIGTERM)
-    #expect(await again.status() == 0)
+    again.send(.terminate)
+    #expect(await again.status() == .exited(0))
   }
 
   @Test func whatCannotBeIsOneLineAndAStatus() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     let bound = try BoundSocket()
     defer { bound.close() }
     for (arguments, line) in [
@@ -145,40 +141,38 @@ import Testing
         "repository-worker: descriptor 99 cannot be served: Bad file descriptor\n"
       ),
     ] {
-      let program = try Program(arguments)
+      let program = try await Program(arguments)
       #expect(await program.standardError() == line)
-      #expect(await program.status() == 1)
+      #expect(await program.status() == .exited(1))
     }
     for arguments in [["--port", "0"], ["--repository", "/"], ["--repository", "/", "--port", "70000"]] {
-      let program = try Program(arguments)
+      let program = try await Program(arguments)
       #expect(await program.standardError().contains("Usage: repository-worker"))
-      #expect(await program.status() == 64)
+      #expect(await program.status() == .exited(64))
     }
   }
 
   @Test func aSocketHandedDownIsServed() async throws {
-    let fixture = try GitRepositoryFixture()
+    let fixture = try await GitRepositoryFixture.make()
     let bound = try BoundSocket()
     defer { bound.close() }
     // The shell takes the place of a supervisor: it knows the pid that the variables must name.
-    let process = Foundation.Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = [
-      "-c", "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" --repository \"$1\" 3<&0 </dev/null 2>/dev/null",
-      try Program.executable().path, fixture.root.string,
-    ]
-    process.standardInput = FileHandle(fileDescriptor: bound.descriptor, closeOnDealloc: false)
-    let (ended, continuation) = AsyncStream.makeStream(of: Int32.self)
-    process.terminationHandler = {
-      continuation.yield($0.terminationStatus)
-      continuation.finish()
-    }
-    try process.run()
+    let program = try await Program(
+      Command(
+        .path("/bin/sh"),
+        arguments: [
+          "-c", "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" --repository \"$1\"",
+          ByteString(Program.path.string), ByteString(fixture.root.string),
+        ],
+        standardInput: .null,
+        passedDescriptors: [
+          .init(source: FileDescriptor(rawValue: bound.descriptor), target: FileDescriptor(rawValue: 3))
+        ]))
     // It waits in the queue of the socket until it is served.
     let client = try await RawConnection.connect(to: bound.port)
     try await client.send(WorkerServerTests.health)
     #expect(await client.read { $0.hasSuffix("}") }.hasPrefix("HTTP/1.1 200 OK"))
-    kill(process.processIdentifier, SIGTERM)
-    for await status in ended { #expect(status == 0) }
+    program.send(.terminate)
+    #expect(await program.status() == .exited(0))
   }
 }

@@ -1,5 +1,6 @@
 import CProcCtl
 import Glibc
+import ProcCtl
 import SystemPackage
 import SystemdNotify
 import Testing
@@ -7,32 +8,28 @@ import Testing
 @Suite("Descriptors handed to us")
 struct ListenDescriptorsTests {
   @Test("Taken with their names, close-on-exec, and not passed on")
-  func inherited() async {
-    await #expect(processExitsWith: .success) {
-      // The numbers are fixed, and the test process uses some of them itself.
-      let saved = (3..<5).map { cprocctl_fcntl($0, F_DUPFD_CLOEXEC, 100) }
-      let (first, second) = try makePair()
-      let sources = [first, second].map { cprocctl_fcntl($0.rawValue, F_DUPFD_CLOEXEC, 200) }
-      for (index, source) in sources.enumerated() { dup2(source, Int32(3 + index)) }
-      defer {
-        for (index, descriptor) in saved.enumerated() where descriptor >= 0 {
-          dup2(descriptor, Int32(3 + index))
-        }
-      }
-      setenv("LISTEN_FDS", "2", 1)
-      setenv("LISTEN_PID", "\(getpid())", 1)
-      setenv("LISTEN_FDNAMES", "http:control", 1)
-      let kept = try ListenDescriptors.inherited(unsetEnvironment: false)
-      #expect(kept.map(\.name) == ["http", "control"])
-      #expect(getenv("LISTEN_FDS") != nil)
-      let descriptors = try ListenDescriptors.inherited()
-      #expect(descriptors.map(\.descriptor.rawValue) == [3, 4])
-      #expect(descriptors.named("control") == [FileDescriptor(rawValue: 4)])
-      #expect(descriptors.named("other").isEmpty)
-      #expect(cprocctl_fcntl(3, F_GETFD, 0) & FD_CLOEXEC != 0)
-      #expect(getenv("LISTEN_FDS") == nil && getenv("LISTEN_PID") == nil && getenv("LISTEN_FDNAMES") == nil)
-      #expect(try ListenDescriptors.inherited().isEmpty)
+  func inherited() async throws {
+    let probe = try #require(CommandLine.arguments.first).split(separator: "/").dropLast()
+      .joined(separator: "/")
+    let (first, second) = try makePair()
+    defer {
+      try? first.close()
+      try? second.close()
     }
+    var command = Command(
+      .name("sh"),
+      arguments: [
+        "-c",
+        ByteString("LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:control exec /\(probe)/listen-probe"),
+      ], standardInput: .null)
+    command.passedDescriptors = [
+      .init(source: first, target: FileDescriptor(rawValue: 3)),
+      .init(source: second, target: FileDescriptor(rawValue: 4)),
+    ]
+    let run = try await capture(command, timeLimit: .seconds(30))
+    #expect(
+      String(decoding: run.standardOutput, as: UTF8.self)
+        == "kept 2 true\n3 http true\n4 control true\ngone true 0\n")
   }
 
   @Test("Not ours, none; without names, unknown; malformed, an error")

@@ -9,11 +9,23 @@
 //   session                setsid
 //   daemonize              double fork and setsid: the rest runs in the daemon, the caller goes on
 //                          with what follows `end`
-//   listen PORT            listens on 127.0.0.1:PORT and keeps accepting (no answer)
+//   block SIGNAL           blocks it
+//   join DIRECTORY         moves into the cgroup
+//   listen PORT            listens on 127.0.0.1:PORT and leaves every connection in the queue
 //   http PORT              answers every request with 200 and closes; POST /shutdown ends it
+//   http-stubborn PORT     the same, but POST /shutdown is answered and not obeyed
+//   lend-listener PORT P   listens on 127.0.0.1:PORT and sends the socket to the Unix socket P
+//                          (SCM_RIGHTS), so that the port outlives this process
+//   notify TEXT            sends TEXT to NOTIFY_SOCKET, as sd_notify(3) does
 //   touch FILE             makes the file: a test can wait for it
+//   tell FIFO WORD         writes the line `WORD PID` to the fifo
+//   await FIFO             waits until something can be read from the fifo
+//   report-signals FIFO    tells `ready`, then `signal-N` for every signal N that comes; TERM ends it
+//   hop MILLISECONDS       again and again: forks, and the parent exits, so that it is never the same
+//                          process for longer than that
 //   exit STATUS            exits now
 //   raise SIGNAL           dies of it, with the default action
+//   exec PROGRAM ARG...    becomes the program: all words that follow are its
 //   hold                   keeps going until a signal ends it (also the default at the end)
 //
 // Nothing here runs for longer than its life time limit, whatever happens to
@@ -25,16 +37,18 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LIFE_SECONDS = 60, SIGNALS = 65 };
+enum { LIFE_SECONDS = 60, HOP_SECONDS = 15, SIGNALS = 65 };
 
 static int exit_status[SIGNALS];
 static int exit_delay[SIGNALS];
@@ -58,6 +72,7 @@ static int signal_number(const char *name) {
     static const struct { const char *name; int number; } names[] = {
         {"TERM", SIGTERM}, {"INT", SIGINT}, {"HUP", SIGHUP}, {"QUIT", SIGQUIT},
         {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"KILL", SIGKILL}, {"ABRT", SIGABRT},
+        {"PIPE", SIGPIPE}, {"CHLD", SIGCHLD}, {"STOP", SIGSTOP},
     };
     for (size_t index = 0; index < sizeof names / sizeof *names; index++)
         if (strcmp(name, names[index].name) == 0) return names[index].number;
@@ -85,7 +100,120 @@ static int listener(int port) {
     return fd;
 }
 
-static void serve_http(int port) {
+static void write_all(int fd, const char *text, size_t length) {
+    if (write(fd, text, length) != (ssize_t)length) fail("write");
+}
+
+static void tell(const char *fifo, const char *word) {
+    char line[256];
+    int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) fail(fifo);
+    int length = snprintf(line, sizeof line, "%s %d\n", word, (int)getpid());
+    write_all(fd, line, (size_t)length);
+    close(fd);
+}
+
+static void await(const char *fifo) {
+    char byte;
+    int fd = open(fifo, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail(fifo);
+    while (read(fd, &byte, 1) < 0 && errno == EINTR) {
+    }
+    close(fd);
+}
+
+static void join(const char *cgroup) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/cgroup.procs", cgroup);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) fail(path);
+    write_all(fd, "0", 1);
+    close(fd);
+}
+
+static void block(int which) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, which);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void report_signals(const char *fifo) {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    tell(fifo, "ready");
+    for (;;) {
+        int which = sigwaitinfo(&all, NULL);
+        if (which < 0) continue;
+        // Our own life time limit is not news.
+        if (which == SIGALRM) _exit(97);
+        char word[32];
+        snprintf(word, sizeof word, "signal-%d", which);
+        tell(fifo, word);
+        if (which == SIGTERM) _exit(0);
+    }
+}
+
+static long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000L + now.tv_nsec / 1000000L;
+}
+
+static void hop(int pause_milliseconds) {
+    struct timespec pause_time = {pause_milliseconds / 1000, pause_milliseconds % 1000 * 1000000L};
+    long end = milliseconds() + HOP_SECONDS * 1000L;
+    while (milliseconds() < end) {
+        nanosleep(&pause_time, NULL);
+        pid_t pid = fork();
+        if (pid < 0) fail("fork");
+        if (pid > 0) _exit(0);
+    }
+    _exit(0);
+}
+
+static void connect_unix(int fd, const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof address.sun_path) fail("path of a socket");
+    memcpy(address.sun_path, path, length);
+    if (path[0] == '@') address.sun_path[0] = 0;
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    if (connect(fd, (struct sockaddr *)&address, size) != 0) fail(path);
+}
+
+static void notify(const char *text) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (path == NULL) fail("NOTIFY_SOCKET");
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) fail("socket");
+    connect_unix(fd, path);
+    write_all(fd, text, strlen(text));
+    close(fd);
+}
+
+static void lend_listener(int port, const char *path) {
+    int listening = listener(port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) fail("socket");
+    connect_unix(fd, path);
+    char byte = 0;
+    union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
+    memset(&control, 0, sizeof control);
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &listening, sizeof listening);
+    if (sendmsg(fd, &message, MSG_NOSIGNAL) != 1) fail("sendmsg");
+    close(fd);
+}
+
+static void serve_http(int port, int obedient) {
     static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
     int fd = listener(port);
     for (;;) {
@@ -104,7 +232,7 @@ static void serve_http(int port) {
         ssize_t written = write(client, ok, sizeof ok - 1);
         (void)written;
         close(client);
-        if (strncmp(request, "POST /shutdown", 14) == 0) _exit(0);
+        if (obedient && strncmp(request, "POST /shutdown", 14) == 0) _exit(0);
     }
 }
 
@@ -165,11 +293,35 @@ static void perform(char **words, int index) {
         } else if (strcmp(action, "listen") == 0) {
             listener(number(words[++index]));
         } else if (strcmp(action, "http") == 0) {
-            serve_http(number(words[++index]));
+            serve_http(number(words[++index]), 1);
+        } else if (strcmp(action, "http-stubborn") == 0) {
+            serve_http(number(words[++index]), 0);
         } else if (strcmp(action, "touch") == 0) {
             int fd = open(words[++index], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
             if (fd < 0) fail("touch");
             close(fd);
+        } else if (strcmp(action, "block") == 0) {
+            block(signal_number(words[++index]));
+        } else if (strcmp(action, "join") == 0) {
+            join(words[++index]);
+        } else if (strcmp(action, "lend-listener") == 0) {
+            int port = number(words[++index]);
+            lend_listener(port, words[++index]);
+        } else if (strcmp(action, "notify") == 0) {
+            notify(words[++index]);
+        } else if (strcmp(action, "tell") == 0) {
+            const char *fifo = words[++index];
+            tell(fifo, words[++index]);
+        } else if (strcmp(action, "await") == 0) {
+            await(words[++index]);
+        } else if (strcmp(action, "report-signals") == 0) {
+            report_signals(words[++index]);
+        } else if (strcmp(action, "hop") == 0) {
+            hop(number(words[++index]));
+        } else if (strcmp(action, "exec") == 0) {
+            alarm(0);
+            execvp(words[index + 1], words + index + 1);
+            fail(words[index + 1]);
         } else if (strcmp(action, "exit") == 0) {
             _exit(number(words[++index]));
         } else if (strcmp(action, "raise") == 0) {

@@ -1,0 +1,140 @@
+import Glibc
+import Testing
+
+extension SystemTests {
+  /// `procctl spawn` at a terminal.
+  @Suite struct SpawnTerminal {
+    /// An interactive shell at the terminal, with job control.
+    private func shell(_ session: TestSession, _ terminal: TestTerminal) async throws -> TestProcess {
+      let bash = try #require(Programs.find("bash"))
+      var launch = Launch(bash, ["--norc", "--noprofile", "-i"])
+      launch.terminal = terminal.path
+      launch.environment = ["PS1=ready> ", "TERM=dumb", "HISTFILE="]
+      let process = try session.start(launch)
+      try await terminal.screen.expect("ready> ")
+      return process
+    }
+
+    /// Types a line and returns where on the screen its output begins.
+    private func enter(_ line: String, _ terminal: TestTerminal) async throws -> Int {
+      let before = terminal.screen.bytes.count
+      terminal.type(line + "\n")
+      // The echo ends with the line.
+      return try await terminal.screen.expect("\r\n", from: before)
+    }
+
+    @Test("straight below a terminal: the command reads from it, and Ctrl-C ends it with 130")
+    func direct() async throws {
+      try await withSession { session in
+        let terminal = try TestTerminal()
+        var launch = Launch(
+          Programs.procctl,
+          [
+            "spawn", "--", "/bin/sh", "-c",
+            "echo group $(cut -d' ' -f5 /proc/$$/stat); read line; echo \"got $line\"; exec cat",
+          ])
+        launch.terminal = terminal.path
+        let process = try session.start(launch)
+        try await terminal.screen.expect("group ")
+        try await terminal.screen.expect("\r\n")
+        let leader = try #require(ProcTable.children(of: process.pid).first)
+        #expect(terminal.foregroundGroup == leader.pid, "the command has the foreground")
+        terminal.type("hello\n")
+        try await terminal.screen.expect("got hello")
+        terminal.type("\u{03}")
+        #expect(try await process.end().ending == .exited(130))
+      }
+    }
+
+    @Test("below a shell: Ctrl-C ends the command, and the shell has its terminal back")
+    func interrupt() async throws {
+      try await withSession { session in
+        let terminal = try TestTerminal()
+        let shell = try await self.shell(session, terminal)
+        var start = try await self.enter("\(Programs.procctl) spawn -- cat", terminal)
+        terminal.type("abc\n")
+        try await terminal.screen.expect("abc\r\nabc\r\n", from: start)
+        #expect(terminal.foregroundGroup != shell.pid)
+        terminal.type("\u{03}")
+        try await terminal.screen.expect("ready> ", from: start)
+        start = try await self.enter("echo status $?", terminal)
+        try await terminal.screen.expect("status 130", from: start)
+        try await terminal.screen.expect("ready> ", from: start)
+        #expect(terminal.foregroundGroup == shell.pid)
+        _ = try? await self.enter("exit 0", terminal)
+        #expect(try await shell.end().ending == .exited(0))
+      }
+    }
+
+    @Test("below a shell: Ctrl-Z stops both, fg continues both")
+    func suspend() async throws {
+      try await withSession { session in
+        let terminal = try TestTerminal()
+        let shell = try await self.shell(session, terminal)
+        var start = try await self.enter("\(Programs.procctl) spawn -- cat", terminal)
+        terminal.type("abc\n")
+        try await terminal.screen.expect("abc\r\nabc\r\n", from: start)
+        let guardProcess = try #require(ProcTable.children(of: shell.pid).first)
+        let command = try #require(ProcTable.children(of: guardProcess.pid).first)
+        for round in 1...3 {
+          terminal.type("\u{1A}")
+          try await terminal.screen.expect("Stopped", from: start)
+          try await terminal.screen.expect("ready> ", from: start)
+          try await session.untilState(of: guardProcess.pid, is: "T")
+          try await session.untilState(of: command.pid, is: "T")
+          #expect(terminal.foregroundGroup == shell.pid)
+          start = try await self.enter("fg", terminal)
+          try await session.until("the command has the foreground again") {
+            terminal.foregroundGroup == command.pid
+          }
+          start = terminal.screen.bytes.count
+          terminal.type("round \(round)\n")
+          try await terminal.screen.expect("round \(round)\r\nround \(round)\r\n", from: start)
+        }
+        // End of input ends cat, and that the guard.
+        terminal.type("\u{04}")
+        try await terminal.screen.expect("ready> ", from: start)
+        start = try await self.enter("echo status $?", terminal)
+        try await terminal.screen.expect("status 0", from: start)
+        _ = try? await self.enter("exit 0", terminal)
+        #expect(try await shell.end().ending == .exited(0))
+      }
+    }
+
+    @Test("in the background it does not take the terminal")
+    func background() async throws {
+      try await withSession { session in
+        let terminal = try TestTerminal()
+        let fifo = try session.announcements()
+        let shell = try await self.shell(session, terminal)
+        var start = try await self.enter(
+          "\(Programs.procctl) spawn -- \(Programs.workload) exit-on TERM 3 tell \(fifo.path) up &", terminal)
+        try await fifo.expect("up")
+        #expect(terminal.foregroundGroup == shell.pid)
+        start = try await self.enter("kill %1; wait %1; echo status $?", terminal)
+        try await terminal.screen.expect("status 3", from: start)
+        _ = try? await self.enter("exit 0", terminal)
+        #expect(try await shell.end().ending == .exited(0))
+      }
+    }
+
+    @Test("when the terminal hangs up, the command is told and nothing is left")
+    func hangUp() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        var terminal: TestTerminal? = try TestTerminal()
+        var launch = Launch(
+          Programs.procctl,
+          [
+            "spawn", "--", Bytes(Programs.workload), "daemonize", "tell", Bytes(fifo.path), "daemon", "end",
+            "tell", Bytes(fifo.path), "leader",
+          ])
+        launch.terminal = terminal?.path
+        let process = try session.start(launch)
+        try await fifo.expect("daemon", "leader")
+        terminal = nil
+        #expect(try await process.end(within: .seconds(4)).ending == .exited(128 + SIGHUP))
+      }
+    }
+  }
+}
