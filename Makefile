@@ -56,7 +56,8 @@ test-units: build
 	@swift build --build-tests
 	@for target in ProcCtlTests SystemdNotifyTests GracefulShutdownTests SupervisionTests \
 	  RepositoryWorkerTests SimulationTests; do \
-	  echo "-- $$target" && $(run_tests) --filter "^$$target\." || exit 1; \
+	  echo "-- $$target"; \
+	  $(run_tests) --filter "^$$target\." || { echo "$$target: failed, or took 10 minutes" >&2; exit 1; }; \
 	done
 
 # Real processes and real time limits, one at a time.
