@@ -1,6 +1,6 @@
 internal import CProcCtl
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// The kernel this process runs on.
 package final class LinuxKernel: Kernel {
@@ -72,6 +72,20 @@ package final class LinuxKernel: Kernel {
 
   package func reap(_ child: ProcessIdentifier) -> TerminationStatus? {
     self.wait(CPROCCTL_P_PID, UInt32(child.value), WEXITED | WNOHANG)?.1
+  }
+
+  /// Reaps the child behind the pidfd if it has ended. If somebody else has
+  /// reaped it, the kernel still knows how it ended (PIDFD_GET_INFO, Linux 6.15).
+  package func reap(_ child: FileDescriptor) -> TerminationStatus? {
+    if let (_, status) = self.wait(CPROCCTL_P_PIDFD, UInt32(child.rawValue), WEXITED | WNOHANG) {
+      return status
+    }
+    var information = cprocctl_pidfd_info()
+    information.mask = UInt64(CPROCCTL_PIDFD_INFO_EXIT)
+    guard cprocctl_pidfd_get_info(child.rawValue, &information) == 0,
+      information.mask & UInt64(CPROCCTL_PIDFD_INFO_EXIT) != 0
+    else { return nil }
+    return TerminationStatus(waitStatus: information.exit_code)
   }
 
   private func wait(

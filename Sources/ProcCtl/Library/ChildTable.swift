@@ -52,7 +52,7 @@ final class ChildTable {
     let descriptor = FileDescriptor(rawValue: raw)
     child.descriptor = descriptor
     try self.loop.watch(descriptor, for: .readable) { [unowned self] _ in
-      self.letGo(of: child)
+      self.loop.unwatch(descriptor)
       self.stop(child, leftovers)
     }
     return identity
@@ -87,10 +87,14 @@ final class ChildTable {
   /// Ends the child, if it runs, and all that belongs to it, then reaps it. The
   /// child's zombie holds its session's number until then.
   private func stop(_ child: Child, _ escalation: Escalation) {
-    guard child.stop == nil, let status = self.kernel.status(of: child.identity.processIdentifier) else {
-      // Its end while it is being stopped is one more change of the set.
-      return
-    }
+    // Its end while it is being stopped is one more change of the set.
+    guard child.stop == nil, child.end == nil else { return }
+    let leader = child.identity.processIdentifier
+    var status = ProcessStatus(
+      identity: child.identity, name: "", state: .dead, parent: self.kernel.selfIdentifier,
+      processGroup: leader, session: leader)
+    // Otherwise somebody else in this program has reaped it: what it left is ours to end all the same.
+    if let current = self.kernel.status(of: leader), current.identity == child.identity { status = current }
     let mark = StopSelection.AdoptionMark(subreaper: self.kernel.selfIdentifier, cookie: child.cookie)
     let stop = ForeignStop(
       loop: self.loop, selections: [StopSelection(target: status, scope: .tree, mark: mark)])
@@ -101,11 +105,16 @@ final class ChildTable {
   }
 
   private func ended(_ child: Child, _ result: StopResult) {
-    self.letGo(of: child)
     child.stop = nil
-    let end = ProcessEnd(
-      status: self.kernel.reap(child.identity.processIdentifier), lastSignal: result.lastSignal,
-      survivors: result.survivors)
+    // By the descriptor: the number could be another child's by now, if somebody else reaped this one.
+    let status =
+      if let descriptor = child.descriptor {
+        self.kernel.reap(descriptor)
+      } else {
+        self.kernel.reap(child.identity.processIdentifier)
+      }
+    self.letGo(of: child)
+    let end = ProcessEnd(status: status, lastSignal: result.lastSignal, survivors: result.survivors)
     child.end = end
     for waiter in child.waiters { waiter(end) }
     child.waiters = []
