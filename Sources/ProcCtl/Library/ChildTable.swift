@@ -40,6 +40,7 @@ final class ChildTable {
     var command = command
     command.environment = command.environment.setting(ByteString(attributionCookieName), to: cookie)
     let identity = try self.kernel.spawn(command)
+    AwaitedChildren.insert(identity)
     let child = Child(identity: identity, cookie: cookie, leftovers: leftovers)
     self.children[identity] = child
     let raw = cprocctl_pidfd_open(identity.processIdentifier.value, 0)
@@ -113,22 +114,19 @@ final class ChildTable {
       } else {
         self.kernel.reap(child.identity.processIdentifier)
       }
+    AwaitedChildren.remove(child.identity)
     self.letGo(of: child)
     let end = ProcessEnd(status: status, lastSignal: result.lastSignal, survivors: result.survivors)
     child.end = end
     for waiter in child.waiters { waiter(end) }
     child.waiters = []
-    if self.policy != .trackedOnly { _ = self.orphans.collect(except: self.tracked) }
-  }
-
-  private var tracked: Set<ProcessIdentifier> {
-    Set(self.children.values.filter { $0.end == nil }.map(\.identity.processIdentifier))
+    if self.policy != .trackedOnly { _ = self.orphans.collect(except: AwaitedChildren.current) }
   }
 
   /// Adopted orphans end without anybody being told, so look from time to time.
   func lookForOrphans() {
     guard let interval = self.policy.lookInterval else { return }
-    _ = self.orphans.collect(except: self.tracked)
+    _ = self.orphans.collect(except: AwaitedChildren.current)
     _ = self.loop.schedule(at: self.loop.now.advanced(by: interval)) { [unowned self] in
       self.lookForOrphans()
     }
