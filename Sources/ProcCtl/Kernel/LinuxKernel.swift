@@ -45,6 +45,30 @@ package final class LinuxKernel: Kernel {
     }
   }
 
+  package func childrenByOrigin() -> ChildrenByOrigin? {
+    let process = self.selfIdentifier
+    let adopter = self.adoptingThread()
+    var children = ChildrenByOrigin(adoptable: [], started: [])
+    for thread in ProcFile.numericNames(in: "/proc/\(process)/task") {
+      let own = self.children(of: process, thread: thread)
+      if thread == adopter { children.adoptable += own } else { children.started += own }
+    }
+    // When that thread exits, what it had moves to another one.
+    return self.adoptingThread() == adopter ? children : nil
+  }
+
+  /// The kernel hands orphans, and the children of a thread that exits, to the
+  /// oldest thread that has not exited: the main thread, while it lives. The
+  /// directory lists threads in that order.
+  private func adoptingThread() -> Int32? {
+    let process = self.selfIdentifier
+    return ProcFile.numericNames(in: "/proc/\(process)/task").first { thread in
+      let line = ProcFile.read("/proc/\(process)/task/\(thread)/stat", limit: 4096)
+      let state = line.flatMap { ProcessStatus(parsing: $0) }?.state
+      return state != nil && state != .zombie && state != .dead
+    }
+  }
+
   package func allProcesses() -> [ProcessStatus] {
     ProcFile.numericNames(in: "/proc").compactMap { self.status(of: ProcessIdentifier($0)) }
   }

@@ -31,7 +31,7 @@ final class ChildTable {
   init(loop: EventLoop, policy: ReapingPolicy) {
     self.loop = loop
     self.policy = policy
-    self.orphans = OrphanReaper(kernel: self.kernel, grace: policy.grace)
+    self.orphans = OrphanReaper(kernel: self.kernel, policy: policy)
   }
 
   func spawn(_ command: Command, leftovers: Escalation) throws(ProcessError) -> ProcessIdentity {
