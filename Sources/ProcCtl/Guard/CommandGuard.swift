@@ -96,8 +96,12 @@ package final class CommandGuard {
   // MARK: Events
 
   private func readSignals() {
+    self.handle(self.signals.read())
+  }
+
+  private func handle(_ arrivals: [SignalReader.Arrival]) {
     var childrenChanged = false
-    for arrival in self.signals.read() {
+    for arrival in arrivals {
       if arrival.signal == .childChanged {
         childrenChanged = true
       } else {
@@ -137,7 +141,15 @@ package final class CommandGuard {
   private func suspendWithCommand() {
     _ = try? self.kernel.send(.stop, toGroupOf: self.leader.processIdentifier)
     Terminal.suspendOurselves()
+    let meanwhile = self.arrivalsWithoutContinue()
     _ = try? self.kernel.send(.continue, toGroupOf: self.leader.processIdentifier)
+    self.handle(meanwhile)
+  }
+
+  /// What came while we were stopped, but for the SIGCONT that ended it: passed on
+  /// later, it would continue a command that has been stopped anew.
+  private func arrivalsWithoutContinue() -> [SignalReader.Arrival] {
+    self.signals.read().filter { $0.signal != .continue }
   }
 
   private func timeLimitReached() {
@@ -160,8 +172,10 @@ package final class CommandGuard {
     guard let terminal = self.terminal, Terminal.hasStopped(self.leader.processIdentifier) else { return }
     terminal.takeForegroundBack(from: self.leader.processIdentifier)
     Terminal.suspendOurselves()
+    let meanwhile = self.arrivalsWithoutContinue()
     if terminal.isOurs { terminal.giveForeground(to: self.leader.processIdentifier) }
     _ = try? self.kernel.send(.continue, toGroupOf: self.leader.processIdentifier)
+    self.handle(meanwhile)
   }
 
   private func leaderEnded(_ status: TerminationStatus) {

@@ -6,15 +6,19 @@ public import SystemPackage
 /// A descriptor that log lines go to, one write(2) each, so that lines of several
 /// threads and processes never mix. May be used from any thread.
 ///
-/// A pipe nobody reads must not stop a supervisor: where there is no room, the
-/// line is dropped and counted.
+/// A pipe nobody reads must not stop a supervisor: where there is no room within
+/// a moment, the line is dropped and counted, and the next ones do not wait.
 public final class LogOutput: Sendable {
   private struct State {
     var descriptor: FileDescriptor
     var dropped: UInt64 = 0
     /// A line was cut short; the next one must not continue it.
     var midLine = false
+    /// The last line found no room.
+    var isStalled = false
   }
+
+  private static let patienceMilliseconds: Int32 = 200
 
   private let state: Mutex<State>
 
@@ -50,11 +54,13 @@ public final class LogOutput: Sendable {
       while !rest.isEmpty {
         // A pipe that can be written to takes 4096 bytes without blocking (pipe(7), PIPE_BUF).
         var readiness = pollfd(fd: state.descriptor.rawValue, events: Int16(POLLOUT), revents: 0)
-        if poll(&readiness, 1, 0) == 0 {
+        if poll(&readiness, 1, state.isStalled ? 0 : LogOutput.patienceMilliseconds) == 0 {
+          state.isStalled = true
           state.dropped += 1
           state.midLine = state.midLine || rest.count < bytes.count
           return
         }
+        state.isStalled = false
         let count = rest.withUnsafeBytes { Glibc.write(state.descriptor.rawValue, $0.baseAddress, $0.count) }
         if count < 0 {
           if errno == EINTR { continue }

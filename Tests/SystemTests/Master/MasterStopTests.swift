@@ -93,7 +93,7 @@ extension SystemTests {
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(3))
         #expect(took >= .milliseconds(900) && took < .milliseconds(1900))
-        #expect(result.errors.contains("a worker needed KILL"))
+        #expect(result.errors.contains("alpha needed KILL"))
       }
     }
 

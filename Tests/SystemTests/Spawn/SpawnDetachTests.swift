@@ -45,8 +45,9 @@ extension SystemTests {
         #expect(second.errors.contains("one"))
         let third = try await start().outputText
         let fourth = try await start().outputText
-        #expect(third.hasPrefix("test-workload-1 ") && fourth.hasPrefix("test-workload-2 "))
-        for name: Bytes in ["one", "test-workload-1", "test-workload-2"] {
+        let made = try [third, fourth].map { try #require($0.split(separator: " ").first) }
+        #expect(made.allSatisfy { $0.hasPrefix("test-workload-") } && made[0] != made[1])
+        for name in [Bytes("one")] + made.map({ Bytes(String($0)) }) {
           #expect(try await session.procctl("kill-group", name).end().ending == .exited(0))
         }
       }
