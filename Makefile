@@ -66,10 +66,11 @@ test-system: build
 	@swift build --build-tests
 	@$(run_tests) --no-parallel --filter '^SystemTests\.'
 
-test-host:
+test-host: build
 	@if [ -d Tests/HostProgram ]; then \
 	  echo "== the library inside another program" && \
-	  swift test --package-path Tests/HostProgram --disable-xctest; \
+	  $(bin)/procctl spawn --timeout 10m -- \
+	    swift test --package-path Tests/HostProgram --disable-xctest; \
 	fi
 	@echo "== the example of adopting the libraries"
 	@swift build --package-path Examples/adopting
@@ -84,7 +85,7 @@ test-client: script := Tests/RepositoryWorkerTests/official_client.py
 test-client: build
 	@if [ -e $(script) ]; then \
 	  echo "== the official MCP client against repository-worker" && \
-	  $(MAKE) --no-print-directory $(venv)/ready && \
+	  $(MAKE) --silent --no-print-directory $(venv)/ready && \
 	  $(venv)/bin/python $(script) $(bin)/repository-worker; \
 	fi
 
