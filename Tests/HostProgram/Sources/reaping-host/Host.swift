@@ -30,7 +30,6 @@ struct Host {
       print("usage: reaping-host [--steal | --no-reaping]")
       exit(64)
     }
-    setvbuf(stdout, nil, _IOLBF, 0)
     let ledger = Ledger(limit: self.limit)
     let procctl = await ProcCtlChildren(reaps: mode != .noReaping)
     if mode == .steal { Thief.start() }

@@ -22,7 +22,7 @@ struct ProcCtlChildren: Sendable {
     guard let children = self.children else { return .trouble("no reaper") }
     do {
       let child = try await children.spawn(
-        Command(.path("/bin/sh"), arguments: ["-c", "sleep 0.1; exit \(status)"]))
+        Command(.path("/bin/sh"), arguments: ["-c", ByteString("sleep 0.1; exit \(status)")]))
       let end = await child.wait()
       return switch end.status {
       case .exited(let code): .status(code)
