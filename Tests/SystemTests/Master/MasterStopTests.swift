@@ -93,7 +93,7 @@ extension SystemTests {
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(3))
         #expect(took >= .milliseconds(900) && took < .milliseconds(1900))
-        #expect(result.errors.contains("a worker needed KILL"))
+        #expect(result.errors.contains("alpha needed KILL"))
       }
     }
 
@@ -262,6 +262,32 @@ extension SystemTests {
         #expect(Set(session.members().map(\.pid)) == Set([master.pid] + new.values + others.values))
         #expect(!master.children.contains { $0.isZombie })
         #expect(try await master.stop().result.ending == .exited(3))
+      }
+    }
+
+    @Test(
+      "a process that forks on and on, never the same one for long, is caught",
+      arguments: Containment.possible)
+    func hopping(_ containment: Containment) async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let path = Bytes(fifo.path)
+        let master = try MasterRun(
+          session,
+          [
+            TestWorker(
+              "alpha",
+              [
+                "ignore", "TERM", "daemonize", "tell", path, "daemon", "hop", "2", "end", "exit-on", "TERM",
+                "0", "tell",
+                path, "leader",
+              ], "stop = [ { signal = \"TERM\", wait = \"200ms\" }, { signal = \"KILL\" } ]", containment.line
+            )
+          ])
+        try await fifo.expect("daemon", "leader")
+        let (result, took) = try await master.stop()
+        #expect(result.ending == .exited(3), "\(result.errors)")
+        #expect(took < .seconds(3))
       }
     }
 

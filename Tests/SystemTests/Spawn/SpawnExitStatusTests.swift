@@ -117,7 +117,7 @@ extension SystemTests {
         (["spawn", "--status-fd", "-4", "--", "true"], "status-fd"),
         (["spawn", "--name", "17", "--", "true"], "name"),
         (["spawn", "--map-signal", "USR1", "--", "true"], "map-signal"),
-        (["nonsense"], "nonsense"), (["kill-group", "1", "--", "true"], "--"),
+        (["nonsense"], "nonsense"), (["run", "--", "true", "false"], "false"),
       ] as [([String], String)])
     func usage(_ arguments: [String], _ mentioned: String) async throws {
       try await withSession { session in
