@@ -1,21 +1,36 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own: swift-subprocess and Foundation are this program's, not procctl's.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+// A package of its own: Foundation and swift-subprocess are what it tests ProcCtl
+// beside, and nobody who depends on ProcCtl shall resolve them.
 let package = Package(
-  name: "reaping-host",
+  name: "host-program",
   dependencies: [
     .package(name: "procctl", path: "../.."),
-    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
-    .target(name: "CHost"),
+    .systemLibrary(name: "CHostProgram"),
     .executableTarget(
-      name: "reaping-host",
+      name: "host-program",
       dependencies: [
-        "CHost",
+        "CHostProgram",
         .product(name: "ProcCtl", package: "procctl"),
         .product(name: "Subprocess", package: "swift-subprocess"),
-      ]),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HostProgramTests", dependencies: ["host-program"], swiftSettings: strict),
   ]
 )

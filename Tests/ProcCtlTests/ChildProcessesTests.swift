@@ -1,5 +1,7 @@
+import CProcCtl
 import Glibc
 import ProcCtl
+import SystemPackage
 import Testing
 
 @Suite struct ChildProcessesTests {
@@ -52,5 +54,35 @@ import Testing
     let child = try await self.children.spawn(self.shell("sleep 50"))
     child.send(.user1)
     #expect(await child.wait().status == .signaled(.user1, coreDumped: false))
+  }
+
+  /// Somebody else in the program may wait for every child there is.
+  @Test(.enabled(if: LinuxKernel.tellsHowReapedProcessesEnded)) func aStatusSomebodyElseTookIsStillKnown()
+    async throws
+  {
+    // What the child leaves is left alone until its input ends; until then the child is not reaped.
+    let gate = try Pipe()
+    var command = self.shell("cat <&3 & exit 5")
+    command.passedDescriptors = [.init(source: gate.readEnd, target: FileDescriptor(rawValue: 3))]
+    let child = try await self.children.spawn(
+      command, leftovers: Escalation(steps: [.init(.continue, wait: .seconds(20))]))
+    try gate.readEnd.close()
+    var information = siginfo_t()
+    #expect(waitid(P_PID, UInt32(child.processIdentifier.value), &information, WEXITED) == 0)
+    try gate.writeEnd.close()
+    #expect(await child.wait().status == .exited(5))
+  }
+}
+
+extension LinuxKernel {
+  /// PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux 6.15.
+  fileprivate static var tellsHowReapedProcessesEnded: Bool {
+    var names = utsname()
+    uname(&names)
+    let release = withUnsafeBytes(of: &names.release) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+    return numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 15)
   }
 }

@@ -27,6 +27,8 @@ final class SimulatedKernel: Kernel {
   /// Broken rules, as text.
   private(set) var violations: [String] = []
   private(set) var spawnCount = 0
+  /// Workers that ran at least once.
+  private(set) var ranOnce: Set<Int> = []
 
   init(time: VirtualTime, seed: UInt64) {
     self.time = time
@@ -55,6 +57,7 @@ final class SimulatedKernel: Kernel {
     guard case .name(let name) = command.executable.location, let owner = Int(name.description) else {
       throw ProcessError(.commandNotFound, doing: "find \(command.executable)")
     }
+    self.ranOnce.insert(owner)
     let cookie = command.environment.value(of: ByteString(attributionCookieName))
     let process = self.start(
       self.behaviour(owner), owner: owner, parent: self.selfIdentifier, leader: nil, cookie: cookie)

@@ -134,9 +134,9 @@ final class SimulatedRun: MasterObserver {
     if !outcome.survivors.isEmpty, living.isEmpty {
       self.kernel.violated("reported survivors that do not exist")
     }
-    if !self.kernel.foreignPorts.isEmpty, outcome.heldPorts.isEmpty {
-      self.kernel.violated("did not report a held port")
-    }
+    // The port of a worker that never ran was never the master's to free.
+    let taken = self.kernel.foreignPorts.filter { self.kernel.ranOnce.contains(Int($0) - 2000) }
+    if !taken.isEmpty, outcome.heldPorts.isEmpty { self.kernel.violated("did not report a held port") }
     // Whatever happens later, the report is not given twice.
     for _ in 0..<100 where self.time.step() {}
     if self.outcomes.count != 1 { self.kernel.violated("reported \(self.outcomes.count) times") }

@@ -17,6 +17,9 @@ package protocol Kernel: AnyObject {
   /// The direct children, zombies among them; empty if the process is gone.
   func children(of process: ProcessIdentifier) -> [ProcessIdentifier]
 
+  /// Our children, apart by how they can have become ours; nil if that changed while we looked.
+  func childrenByOrigin() -> ChildrenByOrigin?
+
   /// Every process there is.
   func allProcesses() -> [ProcessStatus]
 
@@ -41,6 +44,21 @@ package protocol Kernel: AnyObject {
   func send(_ signal: Signal, toGroupOf child: ProcessIdentifier) throws(ProcessError) -> SignalDelivery
 }
 
+/// The children of this process. To wait(2) they are all the same, but each is
+/// kept with one thread: a child with the one that started it, an adopted orphan
+/// with the oldest thread.
+package struct ChildrenByOrigin: Sendable {
+  /// Adopted, or started by the thread that adopts.
+  package var adoptable: [ProcessIdentifier]
+  /// Started by another thread of this process.
+  package var started: [ProcessIdentifier]
+
+  package init(adoptable: [ProcessIdentifier], started: [ProcessIdentifier]) {
+    self.adoptable = adoptable
+    self.started = started
+  }
+}
+
 /// The answer to "has any child ended?" (waitid(2) with P_ALL).
 package enum AnyChildExit: Equatable, Sendable {
   /// There is no child at all: to a subreaper, the kernel's proof that no descendant is left.
@@ -58,6 +76,10 @@ package enum SignalDelivery: Equatable, Sendable {
 }
 
 extension Kernel {
+  package func childrenByOrigin() -> ChildrenByOrigin? {
+    ChildrenByOrigin(adoptable: self.children(of: self.selfIdentifier), started: [])
+  }
+
   /// All processes below this one, dead ones among them, parents before children.
   ///
   /// A process whose parent dies while we look moves up to the subreaper, so the

@@ -1,6 +1,6 @@
 internal import CProcCtl
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// The kernel this process runs on.
 package final class LinuxKernel: Kernel {
@@ -45,6 +45,30 @@ package final class LinuxKernel: Kernel {
     }
   }
 
+  package func childrenByOrigin() -> ChildrenByOrigin? {
+    let process = self.selfIdentifier
+    let adopter = self.adoptingThread()
+    var children = ChildrenByOrigin(adoptable: [], started: [])
+    for thread in ProcFile.numericNames(in: "/proc/\(process)/task") {
+      let own = self.children(of: process, thread: thread)
+      if thread == adopter { children.adoptable += own } else { children.started += own }
+    }
+    // When that thread exits, what it had moves to another one.
+    return self.adoptingThread() == adopter ? children : nil
+  }
+
+  /// The kernel hands orphans, and the children of a thread that exits, to the
+  /// oldest thread that has not exited: the main thread, while it lives. The
+  /// directory lists threads in that order.
+  private func adoptingThread() -> Int32? {
+    let process = self.selfIdentifier
+    return ProcFile.numericNames(in: "/proc/\(process)/task").first { thread in
+      let line = ProcFile.read("/proc/\(process)/task/\(thread)/stat", limit: 4096)
+      let state = line.flatMap { ProcessStatus(parsing: $0) }?.state
+      return state != nil && state != .zombie && state != .dead
+    }
+  }
+
   package func allProcesses() -> [ProcessStatus] {
     ProcFile.numericNames(in: "/proc").compactMap { self.status(of: ProcessIdentifier($0)) }
   }
@@ -72,6 +96,20 @@ package final class LinuxKernel: Kernel {
 
   package func reap(_ child: ProcessIdentifier) -> TerminationStatus? {
     self.wait(CPROCCTL_P_PID, UInt32(child.value), WEXITED | WNOHANG)?.1
+  }
+
+  /// Reaps the child behind the pidfd if it has ended. If somebody else has
+  /// reaped it, the kernel still knows how it ended (PIDFD_GET_INFO, Linux 6.15).
+  package func reap(_ child: FileDescriptor) -> TerminationStatus? {
+    if let (_, status) = self.wait(CPROCCTL_P_PIDFD, UInt32(child.rawValue), WEXITED | WNOHANG) {
+      return status
+    }
+    var information = cprocctl_pidfd_info()
+    information.mask = UInt64(CPROCCTL_PIDFD_INFO_EXIT)
+    guard cprocctl_pidfd_get_info(child.rawValue, &information) == 0,
+      information.mask & UInt64(CPROCCTL_PIDFD_INFO_EXIT) != 0
+    else { return nil }
+    return TerminationStatus(waitStatus: information.exit_code)
   }
 
   private func wait(

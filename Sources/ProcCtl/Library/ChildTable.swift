@@ -34,7 +34,7 @@ final class ChildTable {
   init(loop: EventLoop, policy: ReapingPolicy) {
     self.loop = loop
     self.policy = policy
-    self.orphans = OrphanReaper(kernel: self.kernel, grace: policy.grace)
+    self.orphans = OrphanReaper(kernel: self.kernel, policy: policy)
   }
 
   func spawn(_ command: Command, leftovers: Escalation) throws(ProcessError) -> Child {
@@ -43,6 +43,7 @@ final class ChildTable {
     var command = command
     command.environment = command.environment.setting(ByteString(attributionCookieName), to: cookie)
     let identity = try self.kernel.spawn(command)
+    AwaitedChildren.insert(identity)
     let child = Child(identity: identity, cookie: cookie, leftovers: leftovers)
     self.children[identity] = child
     do throws(ProcessError) {
@@ -65,7 +66,8 @@ final class ChildTable {
     let descriptor = FileDescriptor(rawValue: raw)
     do throws(ProcessError) {
       try self.loop.watch(descriptor, for: .readable) { [unowned self, unowned child] _ in
-        self.letGo(of: child)
+        // Kept open: what is reaped by it cannot be another child that has the number by now.
+        self.loop.unwatch(descriptor)
         self.stop(child, child.leftovers)
       }
     } catch {
@@ -104,7 +106,7 @@ final class ChildTable {
   /// in this program has reaped it: its status is lost then, and not its leftovers.
   private func stop(_ child: Child, _ escalation: Escalation) {
     // Its end while it is being stopped is one more change of the set.
-    guard child.stop == nil else { return }
+    guard child.stop == nil, child.end == nil else { return }
     let selection: StopSelection
     if let status = self.kernel.status(of: child.identity.processIdentifier),
       status.identity == child.identity
@@ -123,25 +125,29 @@ final class ChildTable {
   }
 
   private func ended(_ child: Child, _ result: StopResult) {
-    self.letGo(of: child)
     child.stop = nil
     self.children[child.identity] = nil
-    let end = ProcessEnd(
-      status: self.kernel.reap(child.identity.processIdentifier), lastSignal: result.lastSignal,
-      survivors: result.survivors)
+    // By the descriptor: the number could be another child's by now, if somebody else reaped this one.
+    let status =
+      if let descriptor = child.descriptor {
+        self.kernel.reap(descriptor)
+      } else {
+        self.kernel.reap(child.identity.processIdentifier)
+      }
+    AwaitedChildren.remove(child.identity)
+    self.letGo(of: child)
+    let end = ProcessEnd(status: status, lastSignal: result.lastSignal, survivors: result.survivors)
     child.end = end
     let waiters = child.waiters
     child.waiters = []
     for waiter in waiters { waiter(end) }
-    if self.policy != .trackedOnly { _ = self.orphans.collect(except: self.tracked) }
+    if self.policy != .trackedOnly { _ = self.orphans.collect(except: AwaitedChildren.current) }
   }
-
-  private var tracked: Set<ProcessIdentifier> { Set(self.children.keys.map(\.processIdentifier)) }
 
   /// Adopted orphans end without anybody being told, so look from time to time.
   func lookForOrphans() {
     guard let interval = self.policy.lookInterval else { return }
-    _ = self.orphans.collect(except: self.tracked)
+    _ = self.orphans.collect(except: AwaitedChildren.current)
     _ = self.loop.schedule(at: self.loop.now.advanced(by: interval)) { [unowned self] in
       self.lookForOrphans()
     }

@@ -20,6 +20,15 @@ public struct ReapingPolicy: Sendable, Equatable {
   /// others for the grace, which they need to collect their own.
   ///
   /// The kernel tells nobody about an adoption, so this looks once per grace.
+  ///
+  /// A child that somebody else started on a thread other than the main one is
+  /// never taken for an orphan, however late it is collected. On the main thread
+  /// the two cannot be told apart after the grace.
+  ///
+  /// - Important: Foundation.Process does not notice the end of a child before
+  ///   everything that child left in the background has ended too. Start children
+  ///   that leave something on another thread than the main one, or their status
+  ///   is lost after the grace, and Foundation reports success.
   public static func cooperative(grace: Duration = .seconds(2)) -> ReapingPolicy {
     ReapingPolicy(kind: .cooperative(grace: max(grace, .milliseconds(100))))
   }

@@ -28,6 +28,15 @@ public enum TerminationStatus: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Reads a status as wait(2) and PIDFD_GET_INFO encode it.
+  package init(waitStatus: Int32) {
+    let signal = waitStatus & 0x7f
+    self =
+      signal == 0
+      ? .exited(waitStatus >> 8 & 0xff)
+      : .signaled(Signal(rawValue: signal), coreDumped: waitStatus & 0x80 != 0)
+  }
+
   public var description: String {
     switch self {
     case .exited(let status): "exited with status \(status)"
