@@ -179,7 +179,7 @@ final class TestSession: @unchecked Sendable {
       for member in members { try await self.kill(member, by: deadline) }
     }
     for process in self.processes { process.reap() }
-    if let cgroup = self.cgroup { try cgroup.remove(by: deadline) }
+    if let cgroup = self.cgroup { try await blocking { try cgroup.remove(by: deadline) } }
   }
 
   /// Never by number alone: the pidfd is held, and then it must still be the
