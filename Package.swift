@@ -65,7 +65,10 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "procctl",
-      dependencies: ["Supervision", "ProcCtl", "SystemdNotify", "CProcCtl", argumentParser, logging, system],
+      dependencies: [
+        "Supervision", "ProcCtl", "SystemdNotify", "CProcCtl", "CProcCtlChild", argumentParser, logging,
+        system,
+      ],
       swiftSettings: strict),
     .target(
       name: "RepositoryWorker",

@@ -1,3 +1,4 @@
+internal import CProcCtlChild
 internal import ProcCtl
 
 /// The command line. For `spawn` it is split at the first `--`: options of ours
@@ -13,8 +14,8 @@ struct CommandLineBytes {
 
   static func current() -> CommandLineBytes {
     var arguments: [ByteString] = []
-    for index in 0..<Int(CommandLine.argc) {
-      if let pointer = CommandLine.unsafeArgv[index] { arguments.append(ByteString(cString: pointer)) }
+    for index in 0..<procctl_argument_count() {
+      if let pointer = procctl_argument(index) { arguments.append(ByteString(cString: pointer)) }
     }
     return CommandLineBytes(arguments: arguments.dropFirst())
   }

@@ -52,18 +52,22 @@ enum DetachedSpawn {
     }
     // It has said why on standard error, and ends.
     var status: Int32 = 0
-    while waitpid(identity.processIdentifier.value, &status, 0) < 0 && errno == EINTR {}
-    return kernelStatus(status)
+    var waited: pid_t
+    repeat {
+      waited = waitpid(identity.processIdentifier.value, &status, 0)
+    } while waited < 0 && errno == EINTR
+    return waited == identity.processIdentifier.value ? self.exitStatus(status) : ExitStatus.failed
   }
 
-  private static func kernelStatus(_ status: Int32) -> Int32 {
+  private static func exitStatus(_ status: Int32) -> Int32 {
     status & 0x7f == 0 ? (status >> 8) & 0xff : ExitStatus.failed
   }
 
   private static func unusedName(for words: [ByteString]) throws(ProcessError) -> String {
     let program = words[0].description.split(separator: "/").last.map(String.init) ?? "command"
     let base = SpawnRegistry.isValid(name: program) ? String(program.prefix(48)) : "command"
-    var number = 1
+    // Ours is nobody else's number while we run, so two at the same time do not collide.
+    var number = getpid()
     while try SpawnRegistry.find(name: "\(base)-\(number)") != nil { number += 1 }
     return "\(base)-\(number)"
   }

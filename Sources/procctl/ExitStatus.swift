@@ -37,7 +37,7 @@ enum ExitStatus {
   }
 
   static func of(_ report: GuardReport) -> Int32 {
-    guard report.survivors.isEmpty, let status = report.status else { return self.failed }
+    guard report.survivors.isEmpty, report.isProven, let status = report.status else { return self.failed }
     return report.timedOut ? self.timedOut : status.shellStatus
   }
 }

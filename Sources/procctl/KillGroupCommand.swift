@@ -81,9 +81,12 @@ struct KillGroupCommand: Verb {
     // A supervisor's own stop takes its grace; with the default scope its command is below it.
     let stop = ForeignStop(
       loop: loop,
-      selections: processes.map {
-        StopSelection(target: $0, scope: supervisors.contains($0.identity) ? .tree : self.scope)
-      })
+      selections: processes.map { process in
+        let isSupervisor = supervisors.contains(process.identity)
+        var selection = StopSelection(target: process, scope: isSupervisor ? .tree : self.scope)
+        selection.isSupervised = isSupervisor
+        return selection
+      }, supervisors: supervisors)
     if let objection = stop.objection() {
       Message.error("kill-group: refused: \(objection)")
       return ExitStatus.failed

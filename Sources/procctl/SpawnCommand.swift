@@ -173,6 +173,9 @@ struct SpawnCommand: Verb {
     let heldPorts = PortGuard.held(self.port)
     if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }
     for survivor in report.survivors { Message.error("survived: \(survivor)") }
+    if report.survivors.isEmpty, !report.isProven {
+      Message.error("a child is left that the kernel knows and /proc does not show")
+    }
     for held in heldPorts { Message.error("port \(held)") }
     return heldPorts.isEmpty ? ExitStatus.of(report) : ExitStatus.failed
   }

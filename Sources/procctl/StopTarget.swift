@@ -41,6 +41,11 @@ enum StopTarget {
     guard let status = kernel.status(of: ProcessIdentifier(number)) else {
       return .missing("no process \(number)")
     }
+    // Kernel threads: kthreadd is 2, and the parent of all others.
+    let kthreadd = kernel.status(of: ProcessIdentifier(2)).map { $0.name == "kthreadd" } ?? false
+    if kthreadd, number == 2 || status.parent.value == 2 {
+      return .refused("refused: \(text) is a thread of the kernel")
+    }
     // kill(2) takes the id of any thread, and /proc shows it; we end processes only.
     if let process = ThreadGroup.process(of: ProcessIdentifier(number)), process.value != number {
       return .missing("no process \(number): it is a thread of process \(process)")

@@ -32,7 +32,8 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
   }
 
   func send(
-    _ request: StopRequest, toPort port: UInt16, completion: @escaping (String?) -> Void
+    _ request: StopRequest, toPort port: UInt16, members: [ProcessIdentifier],
+    completion: @escaping (String?) -> Void
   ) -> any Cancellable {
     let token = Token()
     let listener = self.kernel.listener(on: port)

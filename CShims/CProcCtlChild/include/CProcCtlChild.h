@@ -3,6 +3,7 @@
 #ifndef CPROCCTL_CHILD_H
 #define CPROCCTL_CHILD_H
 
+#include "CProcCtlArguments.h"
 #include "CProcCtlResidency.h"
 
 #include <stddef.h>

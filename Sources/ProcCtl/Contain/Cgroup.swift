@@ -110,7 +110,8 @@ package final class Cgroup {
     return names
   }
 
-  private func closeProcs() {
+  /// Lets go of what the child needed; thousands of workers must not hold thousands of descriptors.
+  package func closeProcs() {
     if let descriptor = self.procsDescriptor { Glibc.close(descriptor.rawValue) }
     self.procsDescriptor = nil
   }

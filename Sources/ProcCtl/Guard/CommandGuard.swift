@@ -26,8 +26,9 @@ package final class CommandGuard {
   private var timedOut = false
   private var leftovers = 0
   private var termination: Termination?
-  /// Children this process already had, from a program that became us by execve. Not the command's.
-  private var inheritedChildren: Set<ProcessIdentity> = []
+  /// Everyone who was below this process already, started by a program that became us by
+  /// execve, and whoever they start. Not the command's.
+  private var inherited: Set<ProcessIdentity> = []
   private var report: GuardReport?
 
   /// Takes over signals and adopts orphans from here on.
@@ -50,9 +51,8 @@ package final class CommandGuard {
   /// - Parameter onStart: Called once the program runs.
   /// - Throws: `ProcessError` if the command cannot be started.
   package func run(onStart: (ProcessIdentity) -> Void = { _ in }) throws(ProcessError) -> GuardReport {
-    self.inheritedChildren = Set(
-      self.kernel.children(of: self.kernel.selfIdentifier).compactMap { self.kernel.status(of: $0)?.identity }
-    )
+    try self.kernel.verifyView()
+    self.inherited = Set(self.kernel.descendants(of: self.kernel.selfIdentifier).map(\.identity))
     try self.start()
     onStart(self.leader)
     try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
@@ -108,6 +108,8 @@ package final class CommandGuard {
   }
 
   private func received(_ arrival: SignalReader.Arrival) {
+    // Our own doing, such as SIGPIPE for a report nobody reads, is no news to the command.
+    if arrival.sender == self.kernel.selfIdentifier { return }
     let signal = arrival.signal
     if self.status != nil {
       // The command is gone and its leftovers are being stopped; they were not
@@ -117,6 +119,10 @@ package final class CommandGuard {
       return
     }
     if signal == .terminalStop, self.terminal == nil { return self.suspendWithCommand() }
+    // `fg` after `bg`: the shell gave the terminal to us, and it is the command's.
+    if signal == .continue, let terminal = self.terminal, terminal.isOurs {
+      terminal.giveForeground(to: self.leader.processIdentifier)
+    }
     // The kernel sends these to us for touching the terminal ourselves; they are no news to the command.
     let sentByKernel = arrival.code > 0
     if sentByKernel, signal == .terminalInput || signal == .terminalOutput { return }
@@ -152,7 +158,7 @@ package final class CommandGuard {
   /// above takes its terminal back, and hand it over again when we continue.
   private func followStoppedCommand() {
     guard let terminal = self.terminal, Terminal.hasStopped(self.leader.processIdentifier) else { return }
-    terminal.takeForegroundBack()
+    terminal.takeForegroundBack(from: self.leader.processIdentifier)
     Terminal.suspendOurselves()
     if terminal.isOurs { terminal.giveForeground(to: self.leader.processIdentifier) }
     _ = try? self.kernel.send(.continue, toGroupOf: self.leader.processIdentifier)
@@ -160,7 +166,7 @@ package final class CommandGuard {
 
   private func leaderEnded(_ status: TerminationStatus) {
     self.status = status
-    self.terminal?.takeForegroundBack()
+    self.terminal?.takeForegroundBack(from: self.leader.processIdentifier)
     let left = self.members()
     self.leftovers = left.count
     if self.termination == nil {
@@ -198,8 +204,9 @@ package final class CommandGuard {
   private func members() -> [ProcessStatus] {
     var excluded: Set<ProcessIdentifier> = []
     return self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
-      if self.inheritedChildren.contains(process.identity) || excluded.contains(process.parent) {
+      if self.inherited.contains(process.identity) || excluded.contains(process.parent) {
         excluded.insert(process.processIdentifier)
+        self.inherited.insert(process.identity)
         return false
       }
       return process.identity != self.leader || self.status == nil
@@ -224,6 +231,7 @@ package final class CommandGuard {
     self.report = GuardReport(
       status: self.status, identity: self.leader, timedOut: self.timedOut, leftovers: self.leftovers,
       lastSignal: result.lastSignal, survivors: result.survivors,
+      isProven: !self.inherited.isEmpty || self.kernel.peekAnyExit() == .noChildren,
       duration: self.startedAt.duration(to: .now))
     self.loop.stop()
   }

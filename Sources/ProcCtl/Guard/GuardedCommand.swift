@@ -44,5 +44,7 @@ package struct GuardReport: Sendable {
   /// The last signal a stop needed; nil if none was.
   package var lastSignal: Signal?
   package var survivors: [Survivor]
+  /// That nobody is left is the kernel's word (waitid(2) says ECHILD) and not only what /proc showed.
+  package var isProven: Bool
   package var duration: Duration
 }

@@ -24,12 +24,16 @@ package enum SpawnRegistry {
     }
   }
 
-  /// Our entry, until it is removed.
+  /// Our entry, until it is removed. The lock on its file is ours for as long as
+  /// we live, so that two supervisors cannot have one name.
   package struct Registration {
     fileprivate let file: FilePath
+    fileprivate let descriptor: Int32
 
+    /// Removes the entry, if the file of that name is still ours.
     package func remove() {
-      unlink(self.file.string)
+      if SpawnRegistry.names(self.descriptor, self.file) { unlink(self.file.string) }
+      close(self.descriptor)
     }
   }
 
@@ -38,24 +42,44 @@ package enum SpawnRegistry {
   /// - Throws: `ProcessError` with code `.invalidArgument` if a living supervisor has it.
   package static func register(name: String) throws(ProcessError) -> Registration {
     let file = try self.file(of: name)
+    let descriptor = try self.lock(file, name: name)
     let own = LinuxKernel().status(of: ProcessIdentifier(getpid()))?.identity
-    if let other = try self.find(name: name), other != own {
-      throw ProcessError(
-        .invalidArgument, doing: "use the name \(name), which a running supervisor has",
-        processIdentifier: other.processIdentifier)
-    }
-    unlink(file.string)
-    let descriptor = cprocctl_open(file.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
-      throw ProcessError(.runtimeDirectory, doing: "write \(file)", underlyingError: Errno(rawValue: errno))
-    }
-    defer { close(descriptor) }
     var line = "\(getpid()) \(own?.startTime ?? 0) \(self.bootIdentifier())\n"
-    let written = line.withUTF8 { write(descriptor, $0.baseAddress, $0.count) }
-    guard written > 0 else {
-      throw ProcessError(.runtimeDirectory, doing: "write \(file)", underlyingError: Errno(rawValue: errno))
+    let written = line.withUTF8 {
+      ftruncate(descriptor, 0) == 0 ? write(descriptor, $0.baseAddress, $0.count) : -1
     }
-    return Registration(file: file)
+    guard written == line.utf8.count else {
+      let error = Errno(rawValue: errno)
+      close(descriptor)
+      throw ProcessError(.runtimeDirectory, doing: "write \(file)", underlyingError: error)
+    }
+    return Registration(file: file, descriptor: descriptor)
+  }
+
+  /// Opens and locks the file; who holds the lock before us may have removed it meanwhile.
+  private static func lock(_ file: FilePath, name: String) throws(ProcessError) -> Int32 {
+    while true {
+      let descriptor = cprocctl_open(file.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+      guard descriptor >= 0 else {
+        throw ProcessError(.runtimeDirectory, doing: "open \(file)", underlyingError: Errno(rawValue: errno))
+      }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        close(descriptor)
+        throw ProcessError(
+          .invalidArgument, doing: "use the name \(name), which a running supervisor has",
+          processIdentifier: try self.find(name: name)?.processIdentifier)
+      }
+      if self.names(descriptor, file) { return descriptor }
+      close(descriptor)
+    }
+  }
+
+  /// Whether the path names the open file.
+  fileprivate static func names(_ descriptor: Int32, _ file: FilePath) -> Bool {
+    var open = stat()
+    var named = stat()
+    guard fstat(descriptor, &open) == 0, stat(file.string, &named) == 0 else { return false }
+    return open.st_dev == named.st_dev && open.st_ino == named.st_ino
   }
 
   /// The living supervisor with that name; nil if there is none.

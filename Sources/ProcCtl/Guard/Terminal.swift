@@ -25,6 +25,13 @@ package struct Terminal {
     tcsetpgrp(self.descriptor.rawValue, group.value)
   }
 
+  /// Takes the foreground back from the group, if that has it: a shell that runs us in
+  /// the background has its terminal back already and must keep it.
+  package func takeForegroundBack(from group: ProcessIdentifier) {
+    guard tcgetpgrp(self.descriptor.rawValue) == group.value else { return }
+    self.takeForegroundBack()
+  }
+
   package func takeForegroundBack() {
     tcsetpgrp(self.descriptor.rawValue, self.ownGroup)
   }

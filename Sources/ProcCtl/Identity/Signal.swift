@@ -25,6 +25,16 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
   public static let brokenPipe = Signal(rawValue: SIGPIPE)
   public static let windowChanged = Signal(rawValue: SIGWINCH)
 
+  public static let illegalInstruction = Signal(rawValue: SIGILL)
+  public static let abort = Signal(rawValue: SIGABRT)
+  public static let busError = Signal(rawValue: SIGBUS)
+  public static let floatingPointError = Signal(rawValue: SIGFPE)
+  public static let segmentationFault = Signal(rawValue: SIGSEGV)
+  public static let badSystemCall = Signal(rawValue: SIGSYS)
+  public static let powerFailure = Signal(rawValue: SIGPWR)
+  /// SIGRTMIN+3, by which systemd as process 1 is told to halt (systemd(1)).
+  public static var haltRequest: Signal { Signal(rawValue: cprocctl_real_time_signal_minimum() + 3) }
+
   private static let names: [(String, Int32)] = [
     ("HUP", SIGHUP), ("INT", SIGINT), ("QUIT", SIGQUIT), ("ILL", SIGILL), ("TRAP", SIGTRAP),
     ("ABRT", SIGABRT), ("BUS", SIGBUS), ("FPE", SIGFPE), ("KILL", SIGKILL), ("USR1", SIGUSR1),

@@ -12,6 +12,27 @@ package final class LinuxKernel: Kernel {
 
   package var now: MonotonicInstant { .now }
 
+  /// Makes sure that /proc shows this process and its children. Where it does not
+  /// (not mounted, another pid namespace's, no descriptor left to open it with) a set
+  /// of processes would look empty and not be.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect`.
+  package func verifyView() throws(ProcessError) {
+    var target = [CChar](repeating: 0, count: 32)
+    let length = readlink("/proc/self", &target, target.count - 1)
+    guard length > 0 else {
+      throw ProcessError(.inspect, doing: "read /proc/self", underlyingError: Errno(rawValue: errno))
+    }
+    guard Int32(decimal: target.prefix(length).map { UInt8(bitPattern: $0) }) == self.selfIdentifier.value
+    else {
+      throw ProcessError(.inspect, doing: "use /proc, which is another pid namespace's")
+    }
+    let list = "/proc/\(self.selfIdentifier)/task/\(self.selfIdentifier)/children"
+    guard ProcFile.read(list, limit: 1 << 24) != nil else {
+      throw ProcessError(.inspect, doing: "read \(list)", underlyingError: Errno(rawValue: errno))
+    }
+  }
+
   package func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
     let pid = try Spawner.spawn(command)
     // Unreaped, it has a /proc entry; without /proc the number alone must do.

@@ -22,8 +22,8 @@ public struct Executable: Hashable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self.location {
-    case .name(let name): name.description
-    case .path(let path): path.description
+    case .name(let name): name.printable
+    case .path(let path): ByteString(path.string).printable
     }
   }
 }

@@ -35,10 +35,10 @@ enum ExecutableSearch {
     }
     if denied {
       throw ProcessError(
-        .commandNotExecutable, doing: "execute \(name)", underlyingError: .permissionDenied)
+        .commandNotExecutable, doing: "execute \(name.printable)", underlyingError: .permissionDenied)
     }
     throw ProcessError(
-      .commandNotFound, doing: "find \(name) in PATH", underlyingError: .noSuchFileOrDirectory)
+      .commandNotFound, doing: "find \(name.printable) in PATH", underlyingError: .noSuchFileOrDirectory)
   }
 }
 

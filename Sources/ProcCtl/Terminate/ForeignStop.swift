@@ -13,14 +13,26 @@ package final class ForeignStop {
   private var selections: [StopSelection]
   private var watched: [ProcessIdentity: FileDescriptor] = [:]
   private var termination: Termination?
+  private let supervisors: Set<ProcessIdentity>
+  private var supervised: Set<ProcessIdentity> = []
 
-  package init(loop: EventLoop, selections: [StopSelection]) {
+  /// - Parameter supervisors: Those among the targets that end what is below them when asked to stop.
+  package init(loop: EventLoop, selections: [StopSelection], supervisors: Set<ProcessIdentity> = []) {
     self.loop = loop
+    self.supervisors = supervisors
     self.selections = selections
   }
 
   /// Everyone who would be ended now.
+  ///
+  /// A process that forks and ends between the listing of /proc and the reading of
+  /// its entry hides its child for once, so nobody is nobody only when looked for twice.
   package func members() -> [ProcessStatus] {
+    let members = self.look()
+    return members.isEmpty ? self.look() : members
+  }
+
+  private func look() -> [ProcessStatus] {
     let processes = self.kernel.allProcesses()
     var seen: Set<ProcessIdentity> = []
     var members: [ProcessStatus] = []
@@ -28,6 +40,7 @@ package final class ForeignStop {
       let selected = self.selections[index].select(from: processes) { self.kernel.cookie(of: $0) }
       for member in selected where seen.insert(member.identity).inserted {
         members.append(member)
+        if self.selections[index].isSupervised { self.supervised.insert(member.identity) }
       }
     }
     return members
@@ -59,7 +72,9 @@ package final class ForeignStop {
         self.watch(members)
         return members
       },
-      send: { [self] signal, members in self.kernel.send(signal, toAll: members) })
+      send: { [self] signal, members in
+        self.kernel.send(signal, toAll: self.addressees(of: signal, among: members))
+      })
     let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
       [self] result in
       self.unwatchAll()
@@ -67,6 +82,15 @@ package final class ForeignStop {
     }
     self.termination = termination
     termination.start()
+  }
+
+  /// A supervisor that is asked to stop stops its command by itself, once, on its
+  /// own terms. By KILL it goes last: what it supervises would escape it otherwise.
+  private func addressees(of signal: Signal, among members: [ProcessStatus]) -> [ProcessStatus] {
+    let others = members.filter { !self.supervisors.contains($0.identity) }
+    if others.count == members.count { return members }
+    if signal == .kill { return others.isEmpty ? members : others }
+    return members.filter { self.supervisors.contains($0.identity) || !self.supervised.contains($0.identity) }
   }
 
   private func watch(_ members: [ProcessStatus]) {

@@ -11,10 +11,13 @@ public enum StopScope: String, Sendable, CaseIterable {
 /// Works out which processes a stop is about, from one look at the process table.
 package struct StopSelection: Sendable {
   package let scope: StopScope
+  /// Whether the target ends what is below it when asked to stop.
+  package var isSupervised = false
   /// Once selected, always selected: an orphan has lost what connected it.
   private var known: Set<ProcessIdentity>
-  private let group: ProcessIdentifier
-  private let session: ProcessIdentifier
+  /// Sessions and groups that are ours because a member leads or led them.
+  private var led: Set<ProcessIdentifier>
+  private var hasLooked = false
   private let mark: AdoptionMark?
 
   /// How an orphan that a subreaper adopted is recognised: by the cookie in its environment.
@@ -35,16 +38,18 @@ package struct StopSelection: Sendable {
     self.scope = .tree
     self.mark = AdoptionMark(subreaper: nil, cookie: cookie)
     self.known = []
-    self.group = ProcessIdentifier(0)
-    self.session = ProcessIdentifier(0)
+    self.led = []
   }
 
   package init(target: ProcessStatus, scope: StopScope, mark: AdoptionMark? = nil) {
     self.scope = scope
     self.mark = mark
     self.known = [target.identity]
-    self.group = target.processGroup
-    self.session = target.session
+    switch scope {
+    case .group: self.led = [target.processGroup]
+    case .session: self.led = [target.session]
+    case .tree: self.led = []
+    }
   }
 
   /// Everyone selected who still runs.
@@ -57,41 +62,72 @@ package struct StopSelection: Sendable {
     for process in processes where self.known.contains(process.identity) {
       selected.insert(process.processIdentifier)
     }
+    self.forgetReused(processes)
     switch self.scope {
     case .group:
-      for process in processes where process.processGroup == self.group {
+      for process in processes where self.led.contains(process.processGroup) {
         selected.insert(process.processIdentifier)
       }
     case .session:
-      for process in processes where process.session == self.session {
+      for process in processes where self.led.contains(process.session) {
         selected.insert(process.processIdentifier)
       }
     case .tree:
       if let mark = self.mark {
         for process in processes where !process.isDead {
           if let subreaper = mark.subreaper, process.parent != subreaper { continue }
-          if !selected.contains(process.processIdentifier), cookie(process.processIdentifier) == mark.cookie {
-            selected.insert(process.processIdentifier)
-          }
-        }
-      }
-      // Until nobody is added: children of members, and whoever is in a session
-      // or group that a member leads.
-      var grew = true
-      while grew {
-        grew = false
-        for process in processes where !selected.contains(process.processIdentifier) {
-          if selected.contains(process.parent) || selected.contains(process.session)
-            || selected.contains(process.processGroup)
+          if !selected.contains(process.processIdentifier),
+            cookie(process.processIdentifier) == mark.cookie
           {
             selected.insert(process.processIdentifier)
-            grew = true
           }
         }
       }
+      self.follow(processes, into: &selected)
     }
+    self.hasLooked = true
     let members = processes.filter { selected.contains($0.processIdentifier) }
     self.known = Set(members.map(\.identity))
     return members.filter { !$0.isDead }
+  }
+
+  /// Until nobody is added: children of members, and whoever is in a session or
+  /// group that a member leads or has led.
+  private mutating func follow(_ processes: [ProcessStatus], into selected: inout Set<ProcessIdentifier>) {
+    for process in processes where selected.contains(process.processIdentifier) { self.noteLeader(process) }
+    var grew = true
+    while grew {
+      grew = false
+      for process in processes where !selected.contains(process.processIdentifier) {
+        if selected.contains(process.parent) || self.led.contains(process.session)
+          || self.led.contains(process.processGroup)
+        {
+          selected.insert(process.processIdentifier)
+          self.noteLeader(process)
+          grew = true
+        }
+      }
+    }
+  }
+
+  private mutating func noteLeader(_ process: ProcessStatus) {
+    let pid = process.processIdentifier
+    if process.session == pid || process.processGroup == pid { self.led.insert(pid) }
+  }
+
+  /// The number of a session or group is nobody else's while one process is in
+  /// it. With nobody in it, or led by somebody we do not know, it is over.
+  private mutating func forgetReused(_ processes: [ProcessStatus]) {
+    var inUse: Set<ProcessIdentifier> = []
+    var reused: Set<ProcessIdentifier> = []
+    for process in processes {
+      inUse.insert(process.session)
+      inUse.insert(process.processGroup)
+      if self.hasLooked, self.led.contains(process.processIdentifier), !self.known.contains(process.identity)
+      {
+        reused.insert(process.processIdentifier)
+      }
+    }
+    self.led = self.led.intersection(inUse).subtracting(reused)
   }
 }

@@ -68,7 +68,10 @@ struct TOMLSyntax {
 
   /// A dotted key with the blanks around it.
   private mutating func key() throws(Mistake) {
+    var parts = 0
     repeat {
+      parts += 1
+      if parts > TOMLSyntax.depthLimit { throw self.mistake("the key has too many parts") }
       try self.skip(newlines: false)
       switch self.current {
       case UInt8(ascii: "\""), UInt8(ascii: "'"): try self.shortString()

@@ -22,7 +22,7 @@ final class CommandCleanups: CleanupRunner {
   }
 
   var longest: Duration {
-    self.cleanups.reduce(.zero) { $0 + $1.timeout + Escalation.killWait }
+    self.cleanups.reduce(.zero) { $0 + $1.timeout + .seconds(1) + Escalation.killWait }
   }
 
   func run(completion: @escaping ([String]) -> Void) {
@@ -79,7 +79,7 @@ final class CommandCleanups: CleanupRunner {
       self.timer = self.scheduler.schedule(at: self.scheduler.now.advanced(by: cleanup.timeout)) {
         [unowned self] in
         self.failures.append("\(cleanup.name): not done within \(cleanup.timeout.text)")
-        self.end(Escalation(steps: []))
+        self.end(.standard(grace: .seconds(1)))
       }
       self.childrenChanged()
     } catch {

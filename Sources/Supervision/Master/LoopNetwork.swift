@@ -43,9 +43,14 @@ final class LoopNetwork: WorkerNetwork {
   }
 
   func send(
-    _ request: StopRequest, toPort port: UInt16, completion: @escaping (String?) -> Void
+    _ request: StopRequest, toPort port: UInt16, members: [ProcessIdentifier],
+    completion: @escaping (String?) -> Void
   ) -> any Cancellable {
-    let address = SocketAddress.tcp(.loopbackV4, port: port)
+    guard let listener = OwnListener.address(port: port, members: Set(members)) else {
+      let timer = self.loop.schedule(at: self.loop.now) { completion("it does not listen on port \(port)") }
+      return CancellableTimer(timer, on: self.loop)
+    }
+    let address = SocketAddress.tcp(listener, port: port)
     let exchange = HTTPExchange(
       on: self.loop, to: address,
       HTTPRequest(method: request.method, path: request.path, host: Probe.host(of: address)),
@@ -60,6 +65,20 @@ final class LoopNetwork: WorkerNetwork {
     }
     exchange.start()
     return CancellableExchange(exchange)
+  }
+}
+
+private final class CancellableTimer: Cancellable {
+  private let timer: TimerIdentifier
+  private let loop: EventLoop
+
+  init(_ timer: TimerIdentifier, on loop: EventLoop) {
+    self.timer = timer
+    self.loop = loop
+  }
+
+  func cancel() {
+    self.loop.cancel(self.timer)
   }
 }
 

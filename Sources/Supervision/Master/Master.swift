@@ -278,6 +278,7 @@ package final class Master {
         prepared.cgroup?.remove()
         throw error
       }
+      prepared.cgroup?.closeProcs()
       worker.leader = leader
       worker.leaderRuns = true
       worker.lastSignal = nil
@@ -294,7 +295,9 @@ package final class Master {
   private func send(_ request: StopRequest, to worker: WorkerRecord) {
     guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
     self.note(worker, "asked by \(request.method) \(request.path)")
-    worker.request = self.network.send(request, toPort: port) { [unowned self, unowned worker] refusal in
+    let members = self.members(of: worker).map(\.processIdentifier)
+    worker.request = self.network.send(request, toPort: port, members: members) {
+      [unowned self, unowned worker] refusal in
       worker.request = nil
       if let refusal {
         self.note(worker, "\(request.method) \(request.path) failed: \(refusal)", isTrouble: true)
@@ -409,6 +412,9 @@ package final class Master {
     let sweep = Termination(scheduler: self.scheduler, escalation: escalation, target: target) {
       [unowned self] result in
       self.outcome.survivors = result.survivors.map(\.description)
+      let stray = "what belonged to no worker"
+      if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
+      if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
       self.verified()
     }
     self.sweep = sweep

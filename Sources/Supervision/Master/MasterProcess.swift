@@ -39,9 +39,10 @@ public final class MasterProcess {
     self.loop = try EventLoop()
     // As pid 1's child without a terminal a hang-up means "reload"; at a terminal it means the end.
     self.stopsOnHangUp = isatty(0) == 1 || isatty(2) == 1
-    self.signals = try SignalReader(signals: [
-      .childChanged, .terminate, .interrupt, .quit, .hangUp, .user1, .user2, .brokenPipe,
-    ])
+    // All that end a process by default and can be caught: none may end this one and leave the
+    // workers. Faults of our own are not among them, nor what suspends a job at a terminal.
+    self.signals = try SignalReader(signals: Signal.all.filter { !MasterProcess.leftAlone.contains($0) })
+    try self.kernel.verifyView()
     guard cprocctl_set_child_subreaper(1) == 0 else {
       throw ProcessError(
         .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
@@ -109,6 +110,8 @@ public final class MasterProcess {
         } else {
           self.logger.warning("SIGHUP: reloading is not available in this version")
         }
+      // Power fails; and what a container's runtime or systemd sends to a process 1 to end it.
+      case .powerFailure, .haltRequest: self.stop(arrival)
       default: self.logger.debug("ignored \(arrival.signal)")
       }
     }
@@ -119,6 +122,11 @@ public final class MasterProcess {
       self.master.childrenChanged()
     }
   }
+
+  private static let leftAlone: Set<Signal> = [
+    .kill, .stop, .terminalStop, .terminalInput, .terminalOutput, .segmentationFault, .busError,
+    .floatingPointError, .illegalInstruction, .badSystemCall, .abort,
+  ]
 
   private func stop(_ arrival: SignalReader.Arrival) {
     if self.master.phase == .running {

@@ -49,7 +49,9 @@ final class ReadinessWatch: Cancellable {
   /// somebody else answers there.
   private func ask() {
     self.timer = nil
-    guard let address = self.ownListener() else { return self.schedule() }
+    guard let address = OwnListener.address(port: self.port, members: Set(self.members())) else {
+      return self.schedule()
+    }
     let target = SocketAddress.tcp(address, port: self.port)
     let probe = self.path.map { Probe.http(target, path: $0) } ?? .tcp(target)
     self.attempt = probe.attempt(
@@ -61,16 +63,5 @@ final class ReadinessWatch: Cancellable {
       self.isOver = true
       self.whenReady()
     }
-  }
-
-  private func ownListener() -> InternetAddress? {
-    let members = Set(self.members())
-    for address in [InternetAddress.loopbackV4, .loopbackV6] {
-      let ownership =
-        (try? ListenerOwnership.check(address: address, port: self.port, members: members)) ?? .none
-      // Unknown: another user's process, and we may not look into it; its answer must do.
-      if ownership == .owned || ownership == .unknown { return address }
-    }
-    return nil
   }
 }

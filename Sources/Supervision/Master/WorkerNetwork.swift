@@ -17,8 +17,11 @@ package protocol WorkerNetwork: AnyObject {
   ) -> any Cancellable
 
   /// Asks the worker on this port to stop; calls back once with nil if it agreed, else why not.
+  ///
+  /// - Parameter members: The worker's processes. Somebody else who listens there is not asked.
   func send(
-    _ request: StopRequest, toPort port: UInt16, completion: @escaping (String?) -> Void
+    _ request: StopRequest, toPort port: UInt16, members: [ProcessIdentifier],
+    completion: @escaping (String?) -> Void
   ) -> any Cancellable
 }
 

@@ -11,6 +11,15 @@ package struct StopRequest: Sendable, Equatable {
   }
 }
 
+extension [StopStep] {
+  /// What the steps give a worker between its first signal and KILL.
+  var timeForSignals: Duration {
+    self.prefix { !$0.isKill }.reduce(.zero) { sum, step in
+      if case .signal = step { sum + step.wait } else { sum }
+    }
+  }
+}
+
 extension EscalationRun where Request == StopRequest {
   /// What is left of a worker whose leader has ended is not asked in words any
   /// more, and gets this long from TERM to KILL.

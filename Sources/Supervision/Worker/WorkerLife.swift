@@ -211,6 +211,8 @@ package struct WorkerLife: Sendable {
     switch self.state {
     case .waiting, .backoff, .blocked:
       if intention == .startAgain { return self.start() }
+      // What cleaning up after a crash took is no matter of this stop.
+      self.force = .none
       self.state = .stopped
       return [.wake(nil), .entered(.stopped, "stopped before it ran")]
     case .starting, .ready:
@@ -218,6 +220,7 @@ package struct WorkerLife: Sendable {
     case .stopping, .verifying:
       return []
     case .stopped, .failed:
+      if intention == .stay, self.state == .stopped { self.force = .none }
       return intention == .startAgain ? self.start() : []
     }
   }
@@ -230,13 +233,15 @@ package struct WorkerLife: Sendable {
       if let since = self.readySince, since.duration(to: now) >= RestartDelay.stablePeriod {
         self.delay.forget()
       }
-      return self.beginStop(.leftovers(within: EscalationRun.leftoverGrace), why: "\(status)", at: now)
+      return self.beginStop(
+        .leftovers(within: self.definition.stop.timeForSignals), why: "\(status)", at: now)
     case .stopping:
       // Its end does not end the stop: whatever is left is told, and has the
       // rest of the step's time, but not more than leftovers get.
       guard let run = self.run, !run.isKilling else { return [.look] }
       if run.isAsking {
-        return self.take(.leftovers(within: EscalationRun.leftoverGrace), effects: [.cancelRequest], at: now)
+        return self.take(
+          .leftovers(within: self.definition.stop.timeForSignals), effects: [.cancelRequest], at: now)
       }
       return self.stopStep { $0.shorten(to: EscalationRun<StopRequest>.leftoverGrace, at: now) } + [.look]
     default:
@@ -327,7 +332,14 @@ package struct WorkerLife: Sendable {
       self.portPause = min(self.portPause * 2, .seconds(1))
       return [.wake(next)]
     }
-    return self.fail("port \(self.definition.port ?? 0) is still held by \(holder)")
+    let trouble = "port \(self.definition.port ?? 0) is still held by \(holder)"
+    // Nobody of ours is left, so it is a stranger's: to a worker that shall run, a port like any other
+    // that is not free.
+    guard self.intention == .stay else {
+      self.intention = .run
+      return self.block(trouble, at: now)
+    }
+    return self.fail(trouble)
   }
 
   private mutating func ended(at now: MonotonicInstant) -> [Effect] {

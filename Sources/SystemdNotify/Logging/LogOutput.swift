@@ -6,8 +6,8 @@ public import SystemPackage
 /// A descriptor that log lines go to, one write(2) each, so that lines of several
 /// threads and processes never mix. May be used from any thread.
 ///
-/// A pipe nobody reads must not stop a supervisor: where the descriptor is
-/// non-blocking and full, the line is dropped and counted.
+/// A pipe nobody reads must not stop a supervisor: where there is no room, the
+/// line is dropped and counted.
 public final class LogOutput: Sendable {
   private struct State {
     var descriptor: FileDescriptor
@@ -48,6 +48,13 @@ public final class LogOutput: Sendable {
       let bytes = state.midLine ? [newline] + line + [newline] : line + [newline]
       var rest = bytes[...]
       while !rest.isEmpty {
+        // A pipe that can be written to takes 4096 bytes without blocking (pipe(7), PIPE_BUF).
+        var readiness = pollfd(fd: state.descriptor.rawValue, events: Int16(POLLOUT), revents: 0)
+        if poll(&readiness, 1, 0) == 0 {
+          state.dropped += 1
+          state.midLine = state.midLine || rest.count < bytes.count
+          return
+        }
         let count = rest.withUnsafeBytes { Glibc.write(state.descriptor.rawValue, $0.baseAddress, $0.count) }
         if count < 0 {
           if errno == EINTR { continue }
