@@ -265,6 +265,32 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "a process that forks on and on, never the same one for long, is caught",
+      arguments: Containment.possible)
+    func hopping(_ containment: Containment) async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let path = Bytes(fifo.path)
+        let master = try MasterRun(
+          session,
+          [
+            TestWorker(
+              "alpha",
+              [
+                "ignore", "TERM", "daemonize", "tell", path, "daemon", "hop", "2", "end", "exit-on", "TERM",
+                "0", "tell",
+                path, "leader",
+              ], "stop = [ { signal = \"TERM\", wait = \"200ms\" }, { signal = \"KILL\" } ]", containment.line
+            )
+          ])
+        try await fifo.expect("daemon", "leader")
+        let (result, took) = try await master.stop()
+        #expect(result.ending == .exited(3), "\(result.errors)")
+        #expect(took < .seconds(3))
+      }
+    }
+
     @Test("control: a leader shot under nobody's care leaves the other three")
     func control() async throws {
       try await withSession { session in

@@ -147,10 +147,12 @@ final class TestSession: @unchecked Sendable {
       let pidfd = cprocctl_pidfd_open(zombie.pid, 0)
       guard pidfd >= 0 else { continue }
       defer { close(pidfd) }
-      // POLLHUP comes once it is reaped.
       _ = try await blocking {
-        var watch = pollfd(fd: pidfd, events: 0, revents: 0)
-        return poll(&watch, 1, deadline.milliseconds)
+        // POLLHUP comes once it is reaped: since Linux 6.9, so look as well.
+        while ProcTable.process(zombie.pid) == zombie, !deadline.hasPassed {
+          var watch = pollfd(fd: pidfd, events: 0, revents: 0)
+          _ = poll(&watch, 1, min(deadline.milliseconds, 100))
+        }
       }
     }
     return members + self.zombies()
@@ -177,7 +179,7 @@ final class TestSession: @unchecked Sendable {
       for member in members { try await self.kill(member, by: deadline) }
     }
     for process in self.processes { process.reap() }
-    if let cgroup = self.cgroup { try cgroup.remove(by: deadline) }
+    if let cgroup = self.cgroup { try await blocking { try cgroup.remove(by: deadline) } }
   }
 
   /// Never by number alone: the pidfd is held, and then it must still be the

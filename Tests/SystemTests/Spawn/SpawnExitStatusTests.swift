@@ -119,6 +119,7 @@ extension SystemTests {
         (["spawn", "--map-signal", "USR1", "--", "true"], "map-signal"),
         (["nonsense"], "nonsense"), (["kill-group", "--", "-5"], "refused"),
         (["kill-group", "1"], "refused"),
+        (["run", "--", "true", "false"], "false"),
       ] as [([String], String)])
     func usage(_ arguments: [String], _ mentioned: String) async throws {
       try await withSession { session in

@@ -183,6 +183,36 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "whom it may not signal survives: that is 125, and says who",
+      .needs(.root, "a process the guard may not signal"))
+    func survivor() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        // With set-user-ID it becomes root for good below a guard that is nobody.
+        let program = try session.publicWorkload()
+        try #require(chmod(program, 0o4755) == 0)
+        var launch = Launch(
+          try session.publicCopy(of: Programs.procctl),
+          [
+            "spawn", "--json", "--grace", "200ms", "--", Bytes(program), "child", "user", "0", "ignore",
+            "TERM", "tell",
+            Bytes(fifo.path), "below", "end", "tell", Bytes(fifo.path), "leader",
+          ])
+        launch.prelude = ["user", "65534"]
+        let process = try session.start(launch)
+        let pid = try #require(try await fifo.expect("below", "leader")["below"])
+        let stopwatch = Stopwatch()
+        process.send(SIGTERM)
+        let result = try await process.end()
+        #expect(result.ending == .exited(125))
+        #expect(stopwatch.elapsed < .seconds(4))
+        #expect(result.errors.contains("survived: ") && result.errors.contains("\(pid)"), "\(result.errors)")
+        #expect(session.members().map(\.pid) == [pid])
+        try await session.sweep()
+      }
+    }
+
     @Test("a hundred zombies and orphans of a living command are reaped")
     func reaping() async throws {
       try await withSession { session in

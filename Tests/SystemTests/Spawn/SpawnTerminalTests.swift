@@ -23,6 +23,21 @@ extension SystemTests {
       return try await terminal.screen.expect("\r\n", from: before)
     }
 
+    /// Waits until the shell's `procctl spawn` has given the terminal to its command: what is typed
+    /// before is read all the same, but the shell decides whether it is shown.
+    private func command(
+      below shell: TestProcess, _ terminal: TestTerminal, _ session: TestSession
+    ) async throws -> (guard: pid_t, command: pid_t) {
+      var found: (pid_t, pid_t)?
+      try await session.until("the command has the terminal") {
+        found = ProcTable.children(of: shell.pid).first.flatMap { spawn in
+          ProcTable.children(of: spawn.pid).first.map { (spawn.pid, $0.pid) }
+        }
+        return found.map { terminal.foregroundGroup == $0.1 } ?? false
+      }
+      return try #require(found)
+    }
+
     @Test("straight below a terminal: the command reads from it, and Ctrl-C ends it with 130")
     func direct() async throws {
       try await withSession { session in
@@ -52,6 +67,7 @@ extension SystemTests {
         let terminal = try TestTerminal()
         let shell = try await self.shell(session, terminal)
         var start = try await self.enter("\(Programs.procctl) spawn -- cat", terminal)
+        _ = try await self.command(below: shell, terminal, session)
         terminal.type("abc\n")
         try await terminal.screen.expect("abc\r\nabc\r\n", from: start)
         #expect(terminal.foregroundGroup != shell.pid)
@@ -72,20 +88,19 @@ extension SystemTests {
         let terminal = try TestTerminal()
         let shell = try await self.shell(session, terminal)
         var start = try await self.enter("\(Programs.procctl) spawn -- cat", terminal)
+        let pids = try await self.command(below: shell, terminal, session)
         terminal.type("abc\n")
         try await terminal.screen.expect("abc\r\nabc\r\n", from: start)
-        let guardProcess = try #require(ProcTable.children(of: shell.pid).first)
-        let command = try #require(ProcTable.children(of: guardProcess.pid).first)
         for round in 1...3 {
           terminal.type("\u{1A}")
           try await terminal.screen.expect("Stopped", from: start)
           try await terminal.screen.expect("ready> ", from: start)
-          try await session.untilState(of: guardProcess.pid, is: "T")
-          try await session.untilState(of: command.pid, is: "T")
+          try await session.untilState(of: pids.guard, is: "T")
+          try await session.untilState(of: pids.command, is: "T")
           #expect(terminal.foregroundGroup == shell.pid)
           start = try await self.enter("fg", terminal)
           try await session.until("the command has the foreground again") {
-            terminal.foregroundGroup == command.pid
+            terminal.foregroundGroup == pids.command
           }
           start = terminal.screen.bytes.count
           terminal.type("round \(round)\n")
