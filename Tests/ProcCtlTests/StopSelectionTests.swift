@@ -52,6 +52,25 @@ import Testing
     #expect(selection.select(from: later) { _ in nil }.map(\.processIdentifier.value) == [12])
   }
 
+  @Test func theOrphansOfAReapedLeaderAreStillItsSession() {
+    var selection = StopSelection(target: self.processes[0], scope: .tree)
+    _ = selection.select(from: [self.processes[0]]) { _ in nil }
+    // Born after the look, orphaned before the next: only the session connects it.
+    let late = self.process(15, parent: 1, group: 15, session: 10)
+    #expect(selection.select(from: [late]) { _ in nil }.map(\.processIdentifier.value) == [15])
+  }
+
+  @Test func aSessionOfAnotherThatGotTheNumberIsNot() {
+    var selection = StopSelection(target: self.processes[0], scope: .tree)
+    _ = selection.select(from: [self.processes[0]]) { _ in nil }
+    let reused = ProcessStatus(
+      identity: ProcessIdentity(processIdentifier: ProcessIdentifier(10), startTime: 999), name: "innocent",
+      state: .sleeping, parent: ProcessIdentifier(1), processGroup: ProcessIdentifier(10),
+      session: ProcessIdentifier(10))
+    let child = self.process(16, parent: 10, group: 10, session: 10)
+    #expect(selection.select(from: [reused, child]) { _ in nil }.isEmpty)
+  }
+
   @Test func aReusedNumberIsSomebodyElse() {
     var selection = StopSelection(target: self.processes[5], scope: .tree)
     let reused = ProcessStatus(

@@ -171,6 +171,35 @@ import Testing
     #expect(bench.life.state == .failed)
   }
 
+  @Test func aPortTakenByAStrangerAfterACrashBlocksIt() {
+    var bench = Bench()
+    bench.becomeReady()
+    bench.on(.leaderEnded(.signaled(.kill, coreDumped: false)))
+    bench.on(.emptied)
+    bench.on(.portVerified(holder: "nginx"))
+    let effects = bench.on(.portVerified(holder: "nginx"), after: .seconds(15))
+    #expect(bench.life.state == .blocked)
+    guard case .wake(.some)? = effects.last else {
+      Issue.record("no wake in \(effects)")
+      return
+    }
+    bench.on(.timeReached, after: .seconds(2))
+    #expect(bench.on(.portChecked(holder: nil)) == [.spawn])
+  }
+
+  @Test func forceOfACleanUpIsNoMatterOfALaterStop() {
+    var bench = Bench(restart: .never)
+    bench.becomeReady()
+    bench.on(.leaderEnded(.exited(1)))
+    bench.on(.membersChanged)
+    bench.on(.timeReached, after: .seconds(5))
+    bench.on(.emptied)
+    bench.on(.portVerified(holder: nil))
+    #expect(bench.life.force == .kill)
+    bench.on(.stop)
+    #expect(bench.life.force == .none)
+  }
+
   @Test func theFirstRestartIsAtOnceThenEverSlowerUpToTheCap() {
     var bench = Bench(port: nil)
     bench.on(.start)

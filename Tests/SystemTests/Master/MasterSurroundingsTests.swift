@@ -1,0 +1,78 @@
+import Glibc
+import Testing
+
+extension SystemTests {
+  /// `procctl run` among strangers and signals.
+  @Suite struct MasterSurroundings {
+    @Test("the stop request goes to the worker or to nobody: a stranger on its port is not asked")
+    func strangerOnThePort() async throws {
+      try await withSession { session in
+        let port = try session.freePort()
+        // The worker never listens; the stranger would end at POST /shutdown.
+        let master = try MasterRun(
+          session, preamble: "[shutdown]\nports = \"300ms\"",
+          [
+            TestWorker(
+              "alpha", ["hold"], port: port, ready: "http:/health",
+              "stop = [{ request = \"POST /shutdown\", wait = \"10s\" }, { signal = \"TERM\", wait = \"5s\" }]"
+            )
+          ])
+        try await master.expect("alpha starting")
+        let stranger = try session.workload(["http", "\(port)"])
+        try await session.until("the stranger listens") { ProcTable.listeners()[port] != nil }
+        let (result, took) = try await master.stop()
+        #expect(took < .seconds(5), "the next step comes at once")
+        #expect(result.errors.contains("does not listen"))
+        #expect(result.ending == .exited(4), "its port is the stranger's")
+        #expect(ProcTable.listeners()[port] != nil, "the stranger lives")
+        stranger.send(SIGTERM)
+      }
+    }
+
+    @Test("no signal that can be caught takes the master from its workers")
+    func uncommonSignals() async throws {
+      try await withSession { session in
+        let master = try MasterRun(session, [TestWorker("alpha", ["hold"], "contain = \"session\"")])
+        try await master.allReady()
+        for signal in [SIGALRM, SIGVTALRM, SIGXCPU, SIGIO, SIGUSR1, SIGUSR2, SIGPIPE, 34, 50] {
+          master.process.send(signal)
+        }
+        master.process.send(SIGPWR)
+        #expect(try await master.process.end().ending == .exited(0))
+        #expect(session.members().isEmpty)
+      }
+    }
+
+    @Test("a port that a stranger took after a crash is waited for, and the worker comes back")
+    func stolenPort() async throws {
+      try await withSession { session in
+        let port = try session.freePort()
+        let master = try MasterRun(
+          session, preamble: "[shutdown]\nports = \"300ms\"",
+          [TestWorker("alpha", ["http", "{port}"], port: port, ready: "http:/health")])
+        try await master.allReady()
+        // Stopped, it cannot answer; the stranger takes the port in the moment it is gone.
+        let worker = try #require(master.children.first)
+        let python = try #require(Programs.find("python3"))
+        let thief = """
+          import os, signal, socket, sys
+          s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+          os.kill(\(worker.pid), signal.SIGKILL)
+          while True:
+              try:
+                  s.bind(("127.0.0.1", \(port))); s.listen(); break
+              except OSError: pass
+          print("mine", flush=True); sys.stdin.readline()
+          """
+        var launch = Launch(python, ["-c", Bytes(thief)])
+        launch.input = .pipe
+        let stranger = try session.start(launch)
+        try await #require(stranger.output).expect("mine", from: 0, within: .seconds(10))
+        try await master.expect("alpha blocked")
+        stranger.closeInput()
+        try await master.expect("alpha ready")
+        #expect(try await master.stop().result.ending == .exited(0))
+      }
+    }
+  }
+}
