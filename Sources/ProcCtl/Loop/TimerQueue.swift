@@ -1,7 +1,9 @@
 /// Timers by deadline, in a binary heap; equal deadlines fire in the order they
 /// were armed. A cancelled timer leaves the heap when it would have fired, or
 /// when more than half of the heap is cancelled.
-struct TimerQueue {
+package struct TimerQueue {
+  package init() {}
+
   private struct Entry {
     let deadline: MonotonicInstant
     let number: UInt64
@@ -15,9 +17,9 @@ struct TimerQueue {
   private var handlers: [UInt64: () -> Void] = [:]
   private var nextNumber: UInt64 = 0
 
-  var isEmpty: Bool { self.handlers.isEmpty }
+  package var isEmpty: Bool { self.handlers.isEmpty }
 
-  mutating func insert(deadline: MonotonicInstant, handler: @escaping () -> Void) -> UInt64 {
+  package mutating func insert(deadline: MonotonicInstant, handler: @escaping () -> Void) -> UInt64 {
     let number = self.nextNumber
     self.nextNumber += 1
     self.handlers[number] = handler
@@ -26,13 +28,13 @@ struct TimerQueue {
     return number
   }
 
-  mutating func remove(_ number: UInt64) {
+  package mutating func remove(_ number: UInt64) {
     guard self.handlers.removeValue(forKey: number) != nil else { return }
     if self.heap.count > 64, self.heap.count > 2 * self.handlers.count { self.compact() }
   }
 
   /// When the next handler is due; nil if none is armed.
-  var earliestDeadline: MonotonicInstant? {
+  package var earliestDeadline: MonotonicInstant? {
     mutating get {
       self.dropCancelled()
       return self.heap.first?.deadline
@@ -40,7 +42,7 @@ struct TimerQueue {
   }
 
   /// Takes out the earliest handler if it is due.
-  mutating func popDue(at now: MonotonicInstant) -> (() -> Void)? {
+  package mutating func popDue(at now: MonotonicInstant) -> (() -> Void)? {
     self.dropCancelled()
     guard let first = self.heap.first, first.deadline <= now else { return nil }
     self.removeFirst()

@@ -17,30 +17,30 @@ package final class Master {
     case ended
   }
 
-  private let timeouts: ShutdownTimeouts
-  private let kernel: any Kernel
-  private let scheduler: any Scheduler
-  private let network: any WorkerNetwork
+  let timeouts: ShutdownTimeouts
+  let kernel: any Kernel
+  let scheduler: any Scheduler
+  let network: any WorkerNetwork
   private let starter: any WorkerStarter
-  private let cleanups: any CleanupRunner
-  private let reaper: Reaper
-  private let sets: ProcessSets
-  private let workers: [WorkerRecord]
-  private var leaders: [ProcessIdentifier: WorkerRecord] = [:]
+  let cleanups: any CleanupRunner
+  let reaper: Reaper
+  let sets: ProcessSets
+  let workers: [WorkerRecord]
+  var leaders: [ProcessIdentifier: WorkerRecord] = [:]
   package weak var observer: (any MasterObserver)?
 
-  package private(set) var phase = Phase.running
+  package internal(set) var phase = Phase.running
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []
   private var isDraining = false
   private var wasReady = false
-  private var noChildren = false
-  private var sweep: Termination?
-  private var outcome = ShutdownOutcome()
-  private var lastStatus = ""
-  private var lastReport: MonotonicInstant?
-  private var reportTimer: TimerIdentifier?
+  var noChildren = false
+  var sweep: Termination?
+  var outcome = ShutdownOutcome()
+  var lastStatus = ""
+  var lastReport: MonotonicInstant?
+  var reportTimer: TimerIdentifier?
   /// How many workers are in each state: asking a thousand of them at every event would be slow.
-  private var counts: [WorkerState: Int] = [:]
+  var counts: [WorkerState: Int] = [:]
 
   package init(
     definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
@@ -147,53 +147,6 @@ package final class Master {
   package func failed(_ description: String) {
     self.outcome.internalErrors.append(description)
     self.stop(reason: "internal error: \(description)")
-  }
-
-  // MARK: State for people
-
-  package var readyCount: Int { self.counts[.ready] ?? 0 }
-
-  private var finalCount: Int { (self.counts[.stopped] ?? 0) + (self.counts[.failed] ?? 0) }
-
-  package var status: String {
-    let total = self.workers.count
-    switch self.phase {
-    case .running:
-      if self.readyCount == total { return "ready \(total)/\(total)" }
-      let waiting = self.workers.first { $0.life.state != .ready && !$0.life.state.isFinal }
-      var text = "ready \(self.readyCount)/\(total)"
-      if let waiting { text += ", waiting for \(self.description(of: waiting))" }
-      return text
-    case .stopping:
-      var text = "stopping \(self.finalCount)/\(total)"
-      if let waiting = self.workers.first(where: { !$0.life.state.isFinal }) {
-        text += ", waiting for \(self.description(of: waiting))"
-      }
-      return text
-    case .sweeping: return "ending what belongs to no worker"
-    case .cleaning: return "cleaning up"
-    case .ended: return "stopped: \(self.outcome.summary)"
-    }
-  }
-
-  private func description(of worker: WorkerRecord) -> String {
-    guard let leader = worker.leader else { return "\(worker.definition.name) (\(worker.life.state))" }
-    return "\(worker.definition.name) (pid \(leader.processIdentifier))"
-  }
-
-  /// The longest a stop can take, if everything uses all of its time.
-  package var longestStop: Duration {
-    let slowest = self.workers.map { worker in
-      worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.killWait
-    }.max()
-    let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.killWait
-    let ports = self.workers.contains { $0.definition.port != nil } ? self.timeouts.ports : .zero
-    return (slowest ?? .zero) + ports + sweep + self.cleanups.longest
-  }
-
-  /// The longest until every worker that is starting is ready or given up.
-  package var longestStart: Duration {
-    self.workers.map(\.definition.startTimeout).max() ?? .zero
   }
 
   // MARK: Events and effects
@@ -331,7 +284,7 @@ package final class Master {
     self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
   }
 
-  private func members(of worker: WorkerRecord) -> [ProcessStatus] {
+  func members(of worker: WorkerRecord) -> [ProcessStatus] {
     self.sets.members(
       of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns)
   }
@@ -342,7 +295,7 @@ package final class Master {
     self.post(worker, self.members(of: worker).isEmpty ? .emptied : .membersChanged)
   }
 
-  private func release(_ worker: WorkerRecord) {
+  func release(_ worker: WorkerRecord) {
     guard let leader = worker.leader?.processIdentifier else { return }
     self.sets.remove(worker: worker.index, leader: leader)
     self.reaper.release(leader)
@@ -371,95 +324,5 @@ package final class Master {
     }
     self.report()
     if self.phase == .stopping, self.finalCount == self.workers.count { self.beginSweep() }
-  }
-
-  /// Says how it stands, at most ten times a second: a thousand workers getting
-  /// ready are not a thousand messages.
-  private func report() {
-    guard self.reportTimer == nil else { return }
-    let now = self.scheduler.now
-    let next = self.lastReport?.advanced(by: .milliseconds(100)) ?? now
-    if next <= now { return self.reportNow() }
-    self.reportTimer = self.scheduler.schedule(at: next) { [unowned self] in
-      self.reportTimer = nil
-      self.reportNow()
-    }
-  }
-
-  private func reportNow() {
-    self.lastReport = self.scheduler.now
-    let status = self.status
-    guard status != self.lastStatus else { return }
-    self.lastStatus = status
-    self.observer?.statusChanged(status, stopping: self.phase != .running)
-  }
-
-  /// Descendants that belong to no worker, or to one that could not be ended.
-  private func beginSweep() {
-    self.phase = .sweeping
-    let strangers = !self.everyoneLeft().allSatisfy { left in
-      self.workers.contains { $0.leader != nil && self.members(of: $0).contains(left) }
-    }
-    let target = Termination.Target(
-      members: { [unowned self] in
-        self.sets.invalidate()
-        return self.everyoneLeft()
-      },
-      send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) })
-    // What survived KILL as part of a worker is not asked again.
-    let escalation =
-      strangers ? Escalation.standard(grace: EscalationRun<StopRequest>.leftoverGrace) : Escalation(steps: [])
-    let sweep = Termination(scheduler: self.scheduler, escalation: escalation, target: target) {
-      [unowned self] result in
-      self.outcome.survivors = result.survivors.map(\.description)
-      let stray = "what belonged to no worker"
-      if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
-      if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
-      self.verified()
-    }
-    self.sweep = sweep
-    self.report()
-    sweep.start()
-  }
-
-  private func everyoneLeft() -> [ProcessStatus] {
-    // A leader that has ended is ours to reap, at the very end.
-    self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
-      self.leaders[process.processIdentifier]?.leaderRuns ?? true
-    }
-  }
-
-  private func verified() {
-    for worker in self.workers {
-      self.release(worker)
-      switch worker.life.force {
-      case .none: break
-      case .signal: self.outcome.signalled.append(worker.definition.name)
-      case .kill: self.outcome.killed.append(worker.definition.name)
-      }
-      // What never ran holds nothing: somebody had the port before us, and the worker was blocked.
-      guard worker.life.starts > 0 else { continue }
-      if let port = worker.definition.port, let holder = self.network.holder(ofPort: port) {
-        self.outcome.heldPorts.append("\(port) (\(worker.definition.name)) held by \(holder)")
-      }
-    }
-    // ECHILD is the kernel's proof; a survivor list that is empty without it would be a lie.
-    if self.outcome.survivors.isEmpty, !self.noChildrenLeft() {
-      self.outcome.survivors.append("a child the kernel knows and does not show")
-    }
-    self.phase = .cleaning
-    self.reportNow()
-    self.cleanups.run { [unowned self] failures in
-      self.outcome.failedCleanups = failures
-      self.phase = .ended
-      if let timer = self.reportTimer { self.scheduler.cancel(timer) }
-      self.reportNow()
-      self.observer?.ended(self.outcome)
-    }
-  }
-
-  private func noChildrenLeft() -> Bool {
-    if self.reaper.collect().contains(.noChildrenLeft) { self.noChildren = true }
-    return self.noChildren
   }
 }

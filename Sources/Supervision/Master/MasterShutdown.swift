@@ -1,0 +1,74 @@
+internal import ProcCtl
+
+/// What follows once every worker has ended: strangers are swept, everything is
+/// verified, cleanups run.
+extension Master {
+  /// Descendants that belong to no worker, or to one that could not be ended.
+  func beginSweep() {
+    self.phase = .sweeping
+    let strangers = !self.everyoneLeft().allSatisfy { left in
+      self.workers.contains { $0.leader != nil && self.members(of: $0).contains(left) }
+    }
+    let target = Termination.Target(
+      members: { [unowned self] in
+        self.sets.invalidate()
+        return self.everyoneLeft()
+      },
+      send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) })
+    // What survived KILL as part of a worker is not asked again.
+    let escalation =
+      strangers ? Escalation.standard(grace: EscalationRun<StopRequest>.leftoverGrace) : Escalation(steps: [])
+    let sweep = Termination(scheduler: self.scheduler, escalation: escalation, target: target) {
+      [unowned self] result in
+      self.outcome.survivors = result.survivors.map(\.description)
+      let stray = "what belonged to no worker"
+      if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
+      if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
+      self.verified()
+    }
+    self.sweep = sweep
+    self.report()
+    sweep.start()
+  }
+
+  private func everyoneLeft() -> [ProcessStatus] {
+    // A leader that has ended is ours to reap, at the very end.
+    self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
+      self.leaders[process.processIdentifier]?.leaderRuns ?? true
+    }
+  }
+
+  private func verified() {
+    for worker in self.workers {
+      self.release(worker)
+      switch worker.life.force {
+      case .none: break
+      case .signal: self.outcome.signalled.append(worker.definition.name)
+      case .kill: self.outcome.killed.append(worker.definition.name)
+      }
+      // What never ran holds nothing: somebody had the port before us, and the worker was blocked.
+      guard worker.life.starts > 0 else { continue }
+      if let port = worker.definition.port, let holder = self.network.holder(ofPort: port) {
+        self.outcome.heldPorts.append("\(port) (\(worker.definition.name)) held by \(holder)")
+      }
+    }
+    // ECHILD is the kernel's proof; a survivor list that is empty without it would be a lie.
+    if self.outcome.survivors.isEmpty, !self.noChildrenLeft() {
+      self.outcome.survivors.append("a child the kernel knows and does not show")
+    }
+    self.phase = .cleaning
+    self.reportNow()
+    self.cleanups.run { [unowned self] failures in
+      self.outcome.failedCleanups = failures
+      self.phase = .ended
+      if let timer = self.reportTimer { self.scheduler.cancel(timer) }
+      self.reportNow()
+      self.observer?.ended(self.outcome)
+    }
+  }
+
+  private func noChildrenLeft() -> Bool {
+    if self.reaper.collect().contains(.noChildrenLeft) { self.noChildren = true }
+    return self.noChildren
+  }
+}
