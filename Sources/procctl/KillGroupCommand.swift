@@ -7,11 +7,12 @@ struct KillGroupCommand: Verb {
     abstract:
       "Ends processes somebody else started, with all that belongs to them, and waits until they are gone.",
     discussion: """
-      TARGET is a PID, PID@STARTTIME (field 22 of /proc/PID/stat; refused if the number was reused), \
+      TARGET is a PID, PID@STARTTIME (field 22 of /proc/PID/stat; nobody if the number was reused), \
       or the NAME of a detached spawn.
 
       Exit status: 0 if nothing of the targets is left; 1 if there is no such process; 125 if \
-      somebody survived or procctl failed; 64 for a bad command line.
+      somebody survived, procctl failed, or it would have ended itself or whom it runs \
+      under; 64 for a bad command line or a target that is refused.
       """)
 
   @Argument(help: ArgumentHelp("Whom to end.", valueName: "target"))
