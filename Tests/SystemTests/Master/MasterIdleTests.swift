@@ -15,13 +15,17 @@ extension SystemTests {
       return master
     }
 
+    /// What was put off because of the start (the last status for systemd, giving back memory) is over by then.
+    private func settle(_ master: MasterRun) async throws {
+      #expect(try await readable([master.log.descriptor], by: Deadline(in: .seconds(2))) == false)
+    }
+
     @Test("one thread, and no wake-up in 20 seconds")
     func quiet() async throws {
       try await withSession { session in
         let master = try await self.servers(session)
         #expect(ProcTable.process(master.pid)?.threads == 1)
-        // What was put off because of the start, the last status for systemd say, is over by then.
-        #expect(try await readable([master.log.descriptor], by: Deadline(in: .seconds(2))) == false)
+        try await self.settle(master)
         let before = ProcTable.status(master.pid, "voluntary_ctxt_switches")
         #expect(try await readable([master.log.descriptor], by: Deadline(in: .seconds(20))) == false)
         #expect(ProcTable.status(master.pid, "voluntary_ctxt_switches") == before)
@@ -40,6 +44,7 @@ extension SystemTests {
     func memory() async throws {
       try await withSession { session in
         let master = try await self.servers(session, program: try #require(Programs.shipped))
+        try await self.settle(master)
         let kilobytes = try #require(ProcTable.status(master.pid, "VmRSS")?.split(separator: " ").first)
         let resident = try #require(Int(kilobytes))
         #expect(resident < 10_000)

@@ -43,13 +43,29 @@ extension SystemTests {
         let second = try await start("--name", "one")
         #expect(second.ending == .exited(125))
         #expect(second.errors.contains("one"))
-        let third = try await start().outputText
-        let fourth = try await start().outputText
-        let made = try [third, fourth].map { try #require($0.split(separator: " ").first) }
-        #expect(made.allSatisfy { $0.hasPrefix("test-workload-") } && made[0] != made[1])
-        for name in [Bytes("one")] + made.map({ Bytes(String($0)) }) {
-          #expect(try await session.procctl("kill-group", name).end().ending == .exited(0))
+        var names: Set<String> = ["one"]
+        for _ in 0..<2 {
+          let name = try await start().outputText.split(separator: " ").first.map(String.init)
+          #expect(name?.hasPrefix("test-workload-") == true)
+          #expect(names.insert(try #require(name)).inserted)
         }
+        for name in names {
+          #expect(try await session.procctl("kill-group", Bytes(name)).end().ending == .exited(0))
+        }
+      }
+    }
+
+    @Test("of several that want one name at the same moment, one gets it")
+    func nameRace() async throws {
+      try await withSession { session in
+        let starters = try (0..<6).map { _ in
+          try session.procctl("spawn", "--detach", "--name", "one", "--", Bytes(Programs.workload), "hold")
+        }
+        var endings: [Ending] = []
+        for starter in starters { endings.append(try await starter.end().ending) }
+        #expect(endings.count { $0 == .exited(0) } == 1)
+        #expect(endings.count { $0 == .exited(125) } == 5)
+        #expect(try await session.procctl("kill-group", "one").end().ending == .exited(0))
       }
     }
 
