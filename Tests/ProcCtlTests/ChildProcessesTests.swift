@@ -45,8 +45,9 @@ import Testing
       return waitpid(pid.value, &status, 0) == pid.value
     }.value
     let end = await child.wait()
-    // Who was first is chance; that there is an end, and nothing left, is not.
-    #expect(stolen == (end.status == nil))
+    // Who was first is chance; that there is an end, and nothing left, is not. A stolen
+    // status the kernel may still tell (Linux 6.15).
+    #expect(end.status == .exited(0) || (stolen && end.status == nil))
     #expect(end.survivors.isEmpty)
   }
 
