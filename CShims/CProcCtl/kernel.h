@@ -48,6 +48,11 @@ int posix_spawn_file_actions_addtcsetpgrp_np(posix_spawn_file_actions_t *, int);
 
 int pipe2(int[2], int);
 
+// SOCK_STREAM and SOCK_CLOEXEC are an enumeration Swift sees in two ways.
+static inline int cprocctl_socket_pair(int ends[2]) {
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
 // pidfd_send_signal(2) and pidfd_open(2).
 enum {
     CPROCCTL_PIDFD_NONBLOCK = 04000,

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -63,6 +64,50 @@ static int unblock_signals(void) {
     return sigprocmask(SIG_SETMASK, &empty, NULL);
 }
 
+static int write_file(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    int failed = write_text(fd, text);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return failed;
+}
+
+// One line of uid_map or gid_map that maps an id to itself. Formatted by hand:
+// nothing that may allocate or lock is called between clone and exec.
+static int map_id(const char *path, uint32_t id) {
+    char digits[11];
+    char line[32];
+    size_t count = 0, length = 0;
+    do {
+        digits[count++] = (char)('0' + id % 10);
+        id /= 10;
+    } while (id > 0);
+    for (int copy = 0; copy < 2; copy++) {
+        for (size_t index = count; index > 0; index--) line[length++] = digits[index - 1];
+        line[length++] = ' ';
+    }
+    line[length++] = '1';
+    line[length] = 0;
+    return write_file(path, line);
+}
+
+// user_namespaces(7): without rights in the parent namespace only the own ids
+// can be mapped, and a group only once setgroups(2) is given up.
+static int map_own_ids(const struct procctl_child_setup *setup) {
+    if (write_file("/proc/self/setgroups", "deny") != 0) return -1;
+    if (map_id("/proc/self/uid_map", setup->namespace_user) != 0) return -1;
+    return map_id("/proc/self/gid_map", setup->namespace_group);
+}
+
+// A /proc that shows the new pid namespace (pid_namespaces(7)). Mounts made
+// outside later still come in, none made here gets out.
+static int mount_proc(void) {
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
+    return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
 static int set_limits(const struct procctl_child_setup *setup) {
     for (size_t index = 0; index < setup->limit_count; index++) {
         const struct procctl_limit *limit = &setup->limits[index];
@@ -70,16 +115,6 @@ static int set_limits(const struct procctl_child_setup *setup) {
         if (setrlimit(limit->resource, &value) != 0) return -1;
     }
     return 0;
-}
-
-static int write_oom_score(const char *text) {
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
-    int failed = write_text(fd, text);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return failed;
 }
 
 // Hands down the listed descriptors and closes everything else. `moved` has room
@@ -156,13 +191,15 @@ static int run_child(void *argument) {
     int moved[setup->descriptor_count > 0 ? setup->descriptor_count : 1];
 
     STAGE(SIGNALS, 1, reset_signals());
+    STAGE(USER_NAMESPACE, setup->process_namespace == PROCCTL_NAMESPACE_PID_IN_USER, map_own_ids(setup));
+    STAGE(PROC_MOUNT, setup->process_namespace != PROCCTL_NAMESPACE_NONE, mount_proc());
     STAGE(SESSION, setup->new_session, setsid() < 0);
     STAGE(SESSION, setup->new_group && !setup->new_session, setpgid(0, 0));
     STAGE(TERMINAL, setup->foreground_terminal >= 0, tcsetpgrp(setup->foreground_terminal, getpgrp()));
 
     // While there are still the rights to: cgroup, scores and limits go first.
     STAGE(CGROUP, setup->cgroup_procs >= 0, write_text(setup->cgroup_procs, "0"));
-    STAGE(OOM_SCORE, setup->oom_score != NULL, write_oom_score(setup->oom_score));
+    STAGE(OOM_SCORE, setup->oom_score != NULL, write_file("/proc/self/oom_score_adj", setup->oom_score));
     STAGE(NICE, setup->set_nice, setpriority(PRIO_PROCESS, 0, setup->nice));
     // Moving descriptors takes numbers above those we have, so before a limit on them.
     STAGE(DESCRIPTORS, 1, pass_descriptors(setup, moved));
@@ -187,6 +224,7 @@ static int run_child(void *argument) {
     STAGE(DIRECTORY, setup->directory != NULL, chdir(setup->directory));
     STAGE(SIGNALS, 1, unblock_signals());
 
+    if (setup->path == NULL) _exit(0);
     execve(setup->path, setup->arguments, setup->environment);
     result->error = errno;
     result->stage = PROCCTL_STAGE_EXEC;
@@ -214,7 +252,10 @@ int procctl_child_spawn(const struct procctl_child_setup *setup, struct procctl_
     int pidfd = -1;
     // The stack grows down on every architecture Swift runs on; keep it aligned.
     char *top = (char *)stack + (size & ~(size_t)15);
-    pid_t pid = clone(run_child, top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &context, &pidfd);
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+    if (setup->process_namespace != PROCCTL_NAMESPACE_NONE) flags |= CLONE_NEWPID | CLONE_NEWNS;
+    if (setup->process_namespace == PROCCTL_NAMESPACE_PID_IN_USER) flags |= CLONE_NEWUSER;
+    pid_t pid = clone(run_child, top, flags, &context, &pidfd);
     int error = errno;
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
     munmap(stack, size);

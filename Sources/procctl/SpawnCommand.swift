@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CProcCtl
+internal import CProcCtlChild
 internal import Glibc
 internal import ProcCtl
 internal import SystemPackage
@@ -79,6 +80,17 @@ struct SpawnCommand: Verb {
   @Option(help: "Write a JSON line for each event to this descriptor.")
   var statusFd: Int32?
 
+  @Option(
+    help: ArgumentHelp(
+      "End the command, with all it started, when the other end of this descriptor is closed.",
+      valueName: "fd")
+  )
+  var lifeline: Int32?
+
+  /// A master above ends them by its own plan.
+  @Flag(help: .private)
+  var leaveLeftovers = false
+
   @Flag(help: "Write a JSON report to standard error at the end.")
   var json = false
 
@@ -95,6 +107,12 @@ struct SpawnCommand: Verb {
     if let descriptor = self.statusFd, fcntl(descriptor, F_GETFD) < 0 {
       throw ValidationError("--status-fd \(descriptor): there is no such open descriptor")
     }
+    if let descriptor = self.lifeline, fcntl(descriptor, F_GETFD) < 0 {
+      throw ValidationError("--lifeline \(descriptor): there is no such open descriptor")
+    }
+    if self.detach, self.lifeline != nil {
+      throw ValidationError("--detach and --lifeline: a detached command is tied to nobody")
+    }
     if self.detach, self.statusFd != nil || self.json {
       throw ValidationError(
         "--detach leaves nobody to report to: it goes with neither --status-fd nor --json")
@@ -105,9 +123,6 @@ struct SpawnCommand: Verb {
     if let name = self.name, !SpawnRegistry.isValid(name: name) {
       throw ValidationError(
         "--name takes letters, digits, '.', '_' and '-', 64 at most, and no number, which would be a pid")
-    }
-    if [.guardian, .pidNamespace].contains(self.contain) {
-      throw ValidationError("--contain \(self.contain) is not available in this version")
     }
   }
 
@@ -122,12 +137,13 @@ struct SpawnCommand: Verb {
       let command = try self.command(program, Array(words.dropFirst()))
       if self.detach { return try DetachedSpawn.start(options: self, words: words) }
       return try self.run(command)
-    } catch let error as ProcessError {
-      Message.error("spawn: \(error)")
-      return ExitStatus.of(error)
     } catch {
-      Message.error("spawn: \(error)")
-      return ExitStatus.failed
+      let status = (error as? ProcessError).map { ExitStatus.of($0) } ?? ExitStatus.failed
+      SpawnReporter(descriptor: self.statusFd, finalOnStandardError: false)
+        .failed("\(error)", exitStatus: status)
+      // A master that leaves nothing to us says it itself.
+      if !self.leaveLeftovers { Message.error("spawn: \(error)") }
+      return status
     }
   }
 
@@ -160,15 +176,31 @@ struct SpawnCommand: Verb {
     for mapping in self.mapSignal { guarded.signalMap[mapping.from] = .some(mapping.to) }
     guarded.foreground = self.foreground ? .always : .automatic
     guarded.usesCgroup = self.contain == .cgroup
+    guarded.lifeline = self.lifeline.map { FileDescriptor(rawValue: $0) }
+    if self.leaveLeftovers { guarded.leftovers = .left }
 
     try PortGuard.requireFree(self.port)
     let registration = try self.name.map { try SpawnRegistry.register(name: $0) }
     defer { registration?.remove() }
     let reporter = SpawnReporter(descriptor: self.statusFd, finalOnStandardError: self.json)
-    let commandGuard = try CommandGuard(guarded)
-    let report = try commandGuard.run { identity in
-      reporter.started(identity)
+    let loop = try EventLoop()
+    let namespace = self.contain == .pidNamespace ? try NamespacedSpawn(on: loop) : nil
+    if let namespace {
+      guarded.command = try namespace.command(guarded)
+      namespace.whenStarted = { reporter.started($0) }
+    }
+    let commandGuard = try CommandGuard(guarded, on: loop)
+    commandGuard.whenCommandEnded = { status, leftovers in
+      let (status, leftovers) = namespace?.end ?? (status, leftovers)
+      reporter.commandEnded(status, leftovers: leftovers)
+    }
+    var report = try commandGuard.run { identity in
+      if let namespace { namespace.wasSpawned(identity) } else { reporter.started(identity) }
+      if self.leaveLeftovers { procctl_release_clean_pages() }
       if self.detachedSupervisor { StandardDescriptors.letGoOfCaller(closing: self.statusFd) }
+    }
+    if let end = namespace?.end {
+      (report.status, report.leftovers) = end
     }
     let heldPorts = PortGuard.held(self.port)
     if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }

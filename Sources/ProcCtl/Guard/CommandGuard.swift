@@ -8,7 +8,8 @@ internal import SystemPackage
 /// whatever the command's descendants do (new sessions, double forks) they stay
 /// below us. The command's end is not the end: what it leaves behind gets the
 /// stop signal, the grace, KILL. Only when nobody is left is the command reaped
-/// and the guard done.
+/// and the guard done. Beneath a master, which ends what is left by its own plan, the
+/// guard only watches, until the master is gone.
 ///
 /// Confined to the loop's thread; it takes over this process's signals.
 package final class CommandGuard {
@@ -30,13 +31,22 @@ package final class CommandGuard {
   /// execve, and whoever they start. Not the command's.
   private var inherited: Set<ProcessIdentity> = []
   private var report: GuardReport?
+  private var lifelineIsBroken = false
+  /// Called once, when the command's own process has ended, with how many it left behind.
+  package var whenCommandEnded: ((TerminationStatus, _ leftovers: Int) -> Void)?
+
+  /// How long everybody has once the lifeline is broken: whoever held it is gone
+  /// and soon somebody may want the ports.
+  private static let brokenLifelineGrace = Duration.milliseconds(500)
 
   /// Takes over signals and adopts orphans from here on.
-  package init(_ guarded: GuardedCommand) throws(ProcessError) {
+  ///
+  /// - Parameter loop: Not running yet; ``run(onStart:)`` runs it.
+  package init(_ guarded: GuardedCommand, on loop: EventLoop) throws(ProcessError) {
     self.guarded = guarded
     self.kernel = LinuxKernel()
     self.reaper = Reaper(kernel: self.kernel)
-    self.loop = try EventLoop()
+    self.loop = loop
     self.signals = try SignalReader(signals: Signal.all.filter { $0 != .kill && $0 != .stop })
     self.terminal = guarded.foreground == .never ? nil : Terminal.inForeground()
     guard cprocctl_set_child_subreaper(1) == 0 else {
@@ -58,6 +68,9 @@ package final class CommandGuard {
     try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
     if let limit = self.guarded.timeLimit {
       self.loop.schedule(at: self.startedAt.advanced(by: limit)) { [self] in self.timeLimitReached() }
+    }
+    if let lifeline = self.guarded.lifeline {
+      try self.loop.watch(lifeline, for: .readable) { [self] _ in self.readLifeline(lifeline) }
     }
     // It may have ended before SIGCHLD was watched for.
     self.childrenChanged()
@@ -164,6 +177,9 @@ package final class CommandGuard {
     }
     if self.status == nil { self.followStoppedCommand() }
     self.termination?.membersChanged()
+    if self.guarded.leftovers == .left, self.status != nil, self.termination == nil, self.members().isEmpty {
+      self.ended(StopResult(lastSignal: nil, survivors: [], duration: .zero))
+    }
   }
 
   /// Ctrl-Z stopped the command in the foreground: stop too, so that the shell
@@ -183,7 +199,9 @@ package final class CommandGuard {
     self.terminal?.takeForegroundBack(from: self.leader.processIdentifier)
     let left = self.members()
     self.leftovers = left.count
+    self.whenCommandEnded?(status, left.count)
     if self.termination == nil {
+      guard self.guarded.leftovers == .ended else { return }
       self.terminate(with: .standard(signal: self.guarded.stopSignal, grace: self.guarded.grace))
     } else if !left.isEmpty {
       // The stop was addressed to the command's group; those outside of it hear it now.
@@ -192,6 +210,21 @@ package final class CommandGuard {
   }
 
   // MARK: Stopping
+
+  private func readLifeline(_ lifeline: FileDescriptor) {
+    var ignored = [UInt8](repeating: 0, count: 64)
+    let count = read(lifeline.rawValue, &ignored, ignored.count)
+    guard count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) else { return }
+    self.loop.unwatch(lifeline)
+    self.lifelineIsBroken = true
+    guard let termination = self.termination else {
+      let grace = min(self.guarded.grace, CommandGuard.brokenLifelineGrace)
+      return self.terminate(with: .standard(signal: self.guarded.stopSignal, grace: grace))
+    }
+    self.loop.schedule(at: self.loop.now.advanced(by: CommandGuard.brokenLifelineGrace)) {
+      termination.skipToKill()
+    }
+  }
 
   /// Asks the command's process group to end, and starts the clock that ends it by force.
   private func stop(sending signal: Signal) {
@@ -230,7 +263,7 @@ package final class CommandGuard {
   private func send(_ signal: Signal, to members: [ProcessStatus]) -> [(ProcessStatus, ProcessError)] {
     if signal == .kill {
       try? self.cgroup?.kill()
-    } else if self.status == nil {
+    } else if self.status == nil, !self.lifelineIsBroken {
       let pid = self.leader.processIdentifier
       _ = try? self.kernel.send(signal, toGroupOf: pid)
       if signal.needsContinue { _ = try? self.kernel.send(.continue, toGroupOf: pid) }

@@ -25,4 +25,12 @@ public struct CapabilitySet: Hashable, Sendable {
       self.bits |= 1 << UInt64(value)
     }
   }
+  /// The names of its members, as libcap knows them; `cap_N` for those it does not know.
+  package var names: [String] {
+    (0..<64).filter { self.bits & 1 << UInt64($0) != 0 }.map { number in
+      guard let name = cap_to_name(cap_value_t(number)) else { return "cap_\(number)" }
+      defer { cap_free(name) }
+      return String(cString: name)
+    }
+  }
 }

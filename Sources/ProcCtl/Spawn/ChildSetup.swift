@@ -42,6 +42,8 @@ public struct ChildSetup: Sendable, Equatable {
   public var nice: Int32?
   /// -1000 (never killed) to 1000 (killed first).
   public var outOfMemoryScore: Int32?
+  /// A pid namespace of its own, whose first process the child is; nil for ours.
+  public var processNamespace: ProcessNamespace?
   /// An open cgroup.procs; the child is in that cgroup before its program starts.
   public var cgroupProcs: FileDescriptor?
   /// Sent to the child when the thread that spawned it ends (prctl(2), PR_SET_PDEATHSIG).
@@ -55,6 +57,7 @@ public struct ChildSetup: Sendable, Equatable {
     self.umask = nil
     self.nice = nil
     self.outOfMemoryScore = nil
+    self.processNamespace = nil
     self.cgroupProcs = nil
     self.parentDeathSignal = nil
   }

@@ -6,7 +6,10 @@ enum SpawnStage {
   static func description(_ stage: Int32, of command: Command) -> String {
     let setup = command.setup
     switch procctl_child_stage(rawValue: UInt32(stage)) {
-    case PROCCTL_STAGE_FORK: return "make a child process"
+    case PROCCTL_STAGE_FORK:
+      return setup.processNamespace == nil ? "make a child process" : "make a pid namespace"
+    case PROCCTL_STAGE_USER_NAMESPACE: return "map our ids into a user namespace"
+    case PROCCTL_STAGE_PROC_MOUNT: return "mount /proc of the pid namespace"
     case PROCCTL_STAGE_SIGNALS: return "reset the child's signals"
     case PROCCTL_STAGE_SESSION: return "start the child's session"
     case PROCCTL_STAGE_TERMINAL: return "hand the terminal to the child"

@@ -203,6 +203,7 @@ enum Spawner {
   }
 
   private static func apply(_ changes: ChildSetup, to setup: inout procctl_child_setup) {
+    changes.processNamespace?.apply(to: &setup)
     setup.cgroup_procs = changes.cgroupProcs?.rawValue ?? -1
     if let credentials = changes.credentials {
       setup.set_user = 1
