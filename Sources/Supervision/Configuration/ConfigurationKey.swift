@@ -45,7 +45,5 @@ package enum ConfigurationKey {
     Unavailable("workers.*", "cleanup"),
     Unavailable("workers.*", "ready", value: "fd"),
     Unavailable("workers.*", "ready", value: "exec:"),
-    Unavailable("workers.*", "contain", value: "guard"),
-    Unavailable("workers.*", "contain", value: "pid-namespace"),
   ]
 }

@@ -124,12 +124,14 @@ package final class Master {
       case .leaderEnded(let pid, let status):
         guard let worker = self.leaders[pid] else { continue }
         worker.leaderRuns = false
-        self.post(worker, .leaderEnded(status))
+        self.leaderEnded(worker, status)
       case .orphanReaped: break
       case .noChildrenLeft: self.noChildren = true
       }
     }
-    for worker in self.leaders.values where !worker.leaderRuns { self.look(at: worker) }
+    for worker in self.leaders.values where !worker.leaderRuns || worker.guardian?.hasEnded == true {
+      self.look(at: worker)
+    }
     self.drain()
     self.sweep?.membersChanged()
   }
@@ -151,11 +153,11 @@ package final class Master {
 
   // MARK: Events and effects
 
-  private func post(_ worker: WorkerRecord, _ event: WorkerLife.Event) {
+  func post(_ worker: WorkerRecord, _ event: WorkerLife.Event) {
     self.queue.append((worker, event))
   }
 
-  private func drain() {
+  func drain() {
     guard !self.isDraining else { return }
     self.isDraining = true
     var position = 0
@@ -214,7 +216,7 @@ package final class Master {
       self.wake(worker, at: instant)
     case .entered(let state, let why):
       self.observer?.workerChanged(
-        worker.definition.name, state, why, pid: worker.leader?.processIdentifier)
+        worker.definition.name, state, why, pid: worker.program?.processIdentifier)
     }
   }
 
@@ -229,6 +231,7 @@ package final class Master {
         leader = try self.kernel.spawn(prepared.command)
       } catch {
         prepared.cgroup?.remove()
+        prepared.workerGuard?.close()
         throw error
       }
       prepared.cgroup?.closeProcs()
@@ -238,8 +241,14 @@ package final class Master {
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)
-      self.sets.add(worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup)
+      self.sets.add(
+        worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup,
+        isGuard: prepared.workerGuard != nil)
+      worker.guardian = prepared.workerGuard.map {
+        GuardedStart($0, endsWithGuard: prepared.endsWithLeader)
+      }
       self.post(worker, .spawned)
+      self.listen(to: worker)
     } catch {
       self.post(worker, .spawnFailed(error.description))
     }
@@ -270,7 +279,7 @@ package final class Master {
         self.note(worker, "\(error)", isTrouble: true)
       }
     }
-    let members = self.members(of: worker)
+    let members = self.addressees(of: signal, in: worker)
     if worker.lastSignal != signal, !members.isEmpty {
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
@@ -280,7 +289,7 @@ package final class Master {
     }
   }
 
-  private func note(_ worker: WorkerRecord, _ text: String, isTrouble: Bool = false) {
+  func note(_ worker: WorkerRecord, _ text: String, isTrouble: Bool = false) {
     self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
   }
 
@@ -290,14 +299,17 @@ package final class Master {
   }
 
   /// A worker whose leader still runs is not empty, without looking.
-  private func look(at worker: WorkerRecord) {
-    guard !worker.leaderRuns else { return }
+  func look(at worker: WorkerRecord) {
+    guard !worker.leaderRuns else { return self.lookBelowGuard(of: worker) }
     self.post(worker, self.members(of: worker).isEmpty ? .emptied : .membersChanged)
   }
 
   func release(_ worker: WorkerRecord) {
     guard let leader = worker.leader?.processIdentifier else { return }
-    self.sets.remove(worker: worker.index, leader: leader)
+    self.sets.remove(
+      worker: worker.index, leader: leader, program: worker.guardian?.program?.processIdentifier)
+    worker.guardian?.close()
+    worker.guardian = nil
     self.reaper.release(leader)
     self.leaders[leader] = nil
     worker.leader = nil

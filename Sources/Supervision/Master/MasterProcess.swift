@@ -30,9 +30,11 @@ public final class MasterProcess {
   /// - Parameters:
   ///   - logger: Where the master says what it does.
   ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
+  ///   - guardProgram: The `procctl` that guards are run with.
   /// - Throws: `ProcessError` if the machine refuses what the configuration asks for.
   public init(
-    _ configuration: MasterConfiguration, logger: Logger, notifier: ServiceNotifier
+    _ configuration: MasterConfiguration, logger: Logger, notifier: ServiceNotifier,
+    guardProgram: Executable = .name("procctl")
   ) throws(ProcessError) {
     self.configuration = configuration
     self.logger = logger
@@ -47,7 +49,7 @@ public final class MasterProcess {
       throw ProcessError(
         .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
     }
-    self.plan = try ContainmentPlan(for: configuration.workers)
+    self.plan = try ContainmentPlan(for: configuration.workers, guardProgram: guardProgram)
     self.starter = LoopStarter(plan: self.plan, logDirectory: configuration.logDirectory, loop: self.loop)
     self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
@@ -85,10 +87,8 @@ public final class MasterProcess {
   }
 
   private func logContainment() {
-    if let parent = self.plan.parent {
-      self.logger.info("workers are contained by cgroups", metadata: ["cgroup": "\(parent)"])
-    } else if let obstacle = self.plan.obstacle {
-      self.logger.info("workers are contained by sessions", metadata: ["no-cgroups": "\(obstacle)"])
+    for line in self.plan.summary(of: self.configuration.workers) {
+      self.logger.info("\(line.text)", metadata: line.metadata)
     }
   }
 

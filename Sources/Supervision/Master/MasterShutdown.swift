@@ -7,7 +7,9 @@ extension Master {
   func beginSweep() {
     self.phase = .sweeping
     let strangers = !self.everyoneLeft().allSatisfy { left in
-      self.workers.contains { $0.leader != nil && self.members(of: $0).contains(left) }
+      self.workers.contains {
+        $0.leader != nil && ($0.leader == left.identity || self.members(of: $0).contains(left))
+      }
     }
     let target = Termination.Target(
       members: { [unowned self] in

@@ -9,6 +9,8 @@ final class ProcessSets {
   private let isHeld: (ProcessIdentifier) -> Bool
   private var attribution = Attribution<Int>()
   private var cgroups: [Int: Cgroup] = [:]
+  /// Guards, who are no members of what they guard.
+  private var guards: [Int: ProcessIdentifier] = [:]
   private var snapshot: Attribution<Int>.Result?
   private var orphanSnapshot: Attribution<Int>.Result?
 
@@ -18,9 +20,17 @@ final class ProcessSets {
     self.isHeld = isHeld
   }
 
-  func add(worker: Int, leader: ProcessIdentifier, cgroup: Cgroup?) {
+  func add(worker: Int, leader: ProcessIdentifier, cgroup: Cgroup?, isGuard: Bool = false) {
     self.attribution.add(leader: leader, owner: worker)
     self.cgroups[worker] = cgroup
+    self.guards[worker] = isGuard ? leader : nil
+    self.invalidate()
+  }
+
+  /// The worker's program, which its guard has started: should the guard be killed, its session
+  /// is what is left to know its processes by.
+  func add(worker: Int, program: ProcessIdentifier) {
+    self.attribution.add(leader: program, owner: worker)
     self.invalidate()
   }
 
@@ -29,8 +39,10 @@ final class ProcessSets {
   }
 
   /// Forgets the leader before its number can be used again.
-  func remove(worker: Int, leader: ProcessIdentifier) {
+  func remove(worker: Int, leader: ProcessIdentifier, program: ProcessIdentifier? = nil) {
     self.attribution.remove(leader: leader)
+    if let program { self.attribution.remove(leader: program) }
+    self.guards[worker] = nil
     self.cgroups[worker]?.remove()
     self.cgroups[worker] = nil
     self.invalidate()
@@ -42,11 +54,14 @@ final class ProcessSets {
     self.orphanSnapshot = nil
   }
 
-  /// Everyone of the worker who is not reaped, but for a leader that has ended:
-  /// that one is ours to reap.
+  /// Everyone of the worker who is not reaped, but for its guard, and for a leader that
+  /// has ended: that one is ours to reap.
   func members(of worker: Int, leader: ProcessIdentifier?, leaderRuns: Bool) -> [ProcessStatus] {
     let result = leaderRuns ? self.everybody() : self.orphans()
-    var members = (result.members[worker] ?? []).filter { leaderRuns || $0.processIdentifier != leader }
+    let guardian = self.guards[worker]
+    var members = (result.members[worker] ?? []).filter {
+      (leaderRuns || $0.processIdentifier != leader) && $0.processIdentifier != guardian
+    }
     if let cgroup = self.cgroups[worker], cgroup.isPopulated {
       let known = Set(members.map(\.processIdentifier))
       for pid in cgroup.members() where !known.contains(pid) {

@@ -6,8 +6,10 @@ final class WorkerRecord {
   let index: Int
   let definition: WorkerDefinition
   var life: WorkerLife
+  /// The child we started: the worker's own program, or the guard around it.
   var leader: ProcessIdentity?
   var leaderRuns = false
+  var guardian: GuardedStart?
   /// What its processes were last sent, so that a repeated KILL is said once.
   var lastSignal: Signal?
   /// The environment's mark on everything this worker starts.
@@ -22,4 +24,7 @@ final class WorkerRecord {
     self.life = life
     self.cookie = cookie
   }
+
+  /// The worker's own first process: below its guard, if it has one and that has told.
+  var program: ProcessIdentity? { self.guardian?.program ?? self.leader }
 }
