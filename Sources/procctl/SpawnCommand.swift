@@ -132,7 +132,7 @@ struct SpawnCommand: Verb {
       return ExitStatus.usage
     }
     // Started by way of /proc/self/exe, it would be listed as "exe".
-    if self.detachedSupervisor { _ = cprocctl_set_process_name("procctl") }
+    if self.detachedSupervisor || self.lifeline != nil { _ = cprocctl_set_process_name("procctl") }
     do {
       let command = try self.command(program, Array(words.dropFirst()))
       if self.detach { return try DetachedSpawn.start(options: self, words: words) }

@@ -25,6 +25,7 @@ extension Master {
       guardian.failure = reason
     case .commandEnded(let status, let leftovers):
       guardian.hasEnded = true
+      self.sets.invalidate()
       if leftovers == 0 { self.expectEnd(ofGuardOf: worker) }
       self.post(worker, .leaderEnded(status))
     }

@@ -62,6 +62,8 @@ final class ProcessSets {
     var members = (result.members[worker] ?? []).filter {
       (leaderRuns || $0.processIdentifier != leader) && $0.processIdentifier != guardian
     }
+    // A guard keeps its program's zombie to the last; that nobody is left is told by its own end.
+    if guardian != nil, leaderRuns { members.removeAll { $0.isDead } }
     if let cgroup = self.cgroups[worker], cgroup.isPopulated {
       let known = Set(members.map(\.processIdentifier))
       for pid in cgroup.members() where !known.contains(pid) {

@@ -118,8 +118,6 @@ struct ConfigurationProblemTests {
       ("cleanup = [\"x\"]", "\"cleanup\" is not available in this version"),
       ("ready = \"fd\"", "ready = \"fd\" is not available in this version"),
       ("ready = \"exec:true\"", "ready = \"exec:true\" is not available in this version"),
-      ("contain = \"guard\"", "contain = \"guard\" is not available in this version"),
-      ("contain = \"pid-namespace\"", "contain = \"pid-namespace\" is not available in this version"),
     ])
   func worker(line: String, message: String) {
     #expect(

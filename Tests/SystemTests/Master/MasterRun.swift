@@ -93,9 +93,17 @@ final class MasterRun: @unchecked Sendable {
 enum Containment: String, CaseIterable, CustomTestStringConvertible {
   case session
   case cgroup
+  case guardian = "guard"
+  case pidNamespace = "pid-namespace"
 
   /// cgroup only where there can be one: in CI that must be so, which another test sees to.
-  static let possible: [Containment] = TestCgroup.parent == nil ? [.session] : [.session, .cgroup]
+  static let possible: [Containment] = allCases.filter { $0 != .cgroup || TestCgroup.parent != nil }
+
+  /// Those in which a process has the number for itself that it has for the test.
+  static let sharingNumbers: [Containment] = possible.filter { $0 != .pidNamespace }
+
+  /// Those in which nothing of a worker outlives its master, however that dies.
+  static let tiedToMaster: [Containment] = [.guardian, .pidNamespace]
 
   var line: String { "contain = \"\(self.rawValue)\"" }
   var testDescription: String { self.rawValue }
