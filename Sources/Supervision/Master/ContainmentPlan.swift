@@ -47,8 +47,9 @@ struct ContainmentPlan {
     }
   }
 
-  private static func namespace(for definitions: [WorkerDefinition]) throws(ProcessError) -> ProcessNamespace?
-  {
+  private static func namespace(
+    for definitions: [WorkerDefinition]
+  ) throws(ProcessError) -> ProcessNamespace? {
     guard let worker = definitions.first(where: { $0.contain == .pidNamespace }) else { return nil }
     do throws(ProcessError) {
       return try ProcessNamespace.available()
@@ -121,8 +122,10 @@ struct ContainmentPlan {
       counts[kind, default: 0] += 1
     }
     return counts.sorted { $0.key < $1.key }.map { kind, count in
-      let who = count == definitions.count ? "workers are" : count == 1 ? "1 worker is" : "\(count) workers are"
-      return ("\(who) contained by \(kind)", metadata[kind] ?? [:])
+      let some = count == 1 ? "1 worker is" : "\(count) workers are"
+      return (
+        "\(count == definitions.count ? "workers are" : some) contained by \(kind)", metadata[kind] ?? [:]
+      )
     }
   }
 
