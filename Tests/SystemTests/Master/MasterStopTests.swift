@@ -308,6 +308,30 @@ extension SystemTests {
       }
     }
 
+    @Test("3: what belongs to no worker and has to be killed counts as well")
+    func strangerKilled() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        // A daemon that hid whose it is: session containment finds it at the end, below the master.
+        let master = try MasterRun(
+          session,
+          [
+            TestWorker(
+              "alpha",
+              [
+                "daemonize", "exec", "/usr/bin/env", "-i", Bytes(Programs.workload), "ignore", "TERM", "tell",
+                Bytes(fifo.path), "daemon", "hold", "end", "exit-on", "TERM", "0", "tell", Bytes(fifo.path),
+                "leader",
+              ], self.signalled, Containment.session.line)
+          ])
+        try await fifo.expect("daemon", "leader")
+        let (result, _) = try await master.stop()
+        #expect(result.ending == .exited(3))
+        #expect(result.errors.contains("what belonged to no worker needed KILL"), "\(result.errors)")
+        #expect(session.members().isEmpty)
+      }
+    }
+
     // MARK: All at once
 
     @Test("a hundred workers that take 300 ms each are stopped in the time of one", .timeLimit(.minutes(2)))
@@ -407,6 +431,39 @@ extension SystemTests {
         master.process.send(SIGQUIT)
         #expect(try await master.process.end().ending == .exited(3))
         #expect(stopwatch.elapsed < .seconds(2))
+      }
+    }
+
+    @Test("impatience during the cleanups ends the one that runs, or all", arguments: [SIGINT, SIGQUIT])
+    func impatientWithCleanups(_ signal: Int32) async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        func cleanup(_ name: String) -> String {
+          """
+          [[cleanups]]
+          name = "\(name)"
+          command = ["\(Programs.workload)", "ignore", "TERM", "tell", "\(fifo.path)", "\(name)"]
+          timeout = "60s"
+
+          """
+        }
+        let master = try MasterRun(
+          session, preamble: cleanup("first") + cleanup("last"), [TestWorker("alpha", ["hold"])])
+        try await master.allReady()
+        master.process.send(SIGTERM)
+        try await fifo.expect("last")
+        master.process.send(signal)
+        if signal == SIGINT {
+          // The next one runs all the same.
+          try await fifo.expect("first")
+          master.process.send(signal)
+        }
+        let stopwatch = Stopwatch()
+        let result = try await master.process.end()
+        #expect(result.ending == .exited(6))
+        #expect(stopwatch.elapsed < .seconds(10))
+        #expect(fifo.rest().isEmpty, "QUIT skips what has not begun")
+        #expect(session.members().isEmpty)
       }
     }
 
