@@ -5,7 +5,7 @@ internal import ProcCtl
 final class WorkerRecord {
   let index: Int
   let definition: WorkerDefinition
-  var life: WorkerLife
+  var life: any WorkerPolicy
   var leader: ProcessIdentity?
   var leaderRuns = false
   /// What its processes were last sent, so that a repeated KILL is said once.
@@ -16,7 +16,7 @@ final class WorkerRecord {
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?
 
-  init(index: Int, definition: WorkerDefinition, life: WorkerLife, cookie: ByteString) {
+  init(index: Int, definition: WorkerDefinition, life: any WorkerPolicy, cookie: ByteString) {
     self.index = index
     self.definition = definition
     self.life = life
