@@ -63,13 +63,14 @@ package final class Reaper {
       }
     }
     // A reaped child can leave orphans that are dead already, so look until a pass reaps nobody.
+    // A leader that has ended is not reaped, and what it left was ours before it could be waited for.
     var reapedAny = true
     while reapedAny {
       reapedAny = false
       for child in self.kernel.children(of: self.kernel.selfIdentifier) {
         guard self.leaders[child] != .ended, let status = self.kernel.peekExit(of: child) else { continue }
         self.take(child, status, into: &events)
-        reapedAny = true
+        if self.leaders[child] == nil { reapedAny = true }
       }
     }
     return events

@@ -3,20 +3,10 @@ package import ProcCtl
 /// Supervises workers: carries out what their lives decide, reaps every
 /// descendant, and ends when nothing is left.
 ///
-/// A thin driver. It turns kernel facts into events for ``WorkerLife`` and its
-/// effects into calls; it decides nothing about a single worker. Confined to the
-/// scheduler's thread.
+/// A thin driver. It turns kernel facts into events for ``WorkerLife`` and
+/// ``ShutdownOrder`` and their effects into calls; it decides nothing itself.
+/// Confined to the scheduler's thread.
 package final class Master {
-  package enum Phase: Sendable, Equatable {
-    case running
-    /// Workers are being ended.
-    case stopping
-    /// What belongs to no worker is being ended.
-    case sweeping
-    case cleaning
-    case ended
-  }
-
   let timeouts: ShutdownTimeouts
   let kernel: any Kernel
   let scheduler: any Scheduler
@@ -26,13 +16,20 @@ package final class Master {
   let reaper: Reaper
   let sets: ProcessSets
   let workers: [WorkerRecord]
+  private let workersByName: [String: WorkerRecord]
   var leaders: [ProcessIdentifier: WorkerRecord] = [:]
+  /// Workers whose leader has ended and is not reaped: somebody of theirs is left.
+  private var leaderless: Set<Int> = []
+  private var nextLook = MonotonicInstant(nanoseconds: 0)
+  private var lookTimer: TimerIdentifier?
   package weak var observer: (any MasterObserver)?
 
-  package internal(set) var phase = Phase.running
+  private var order: any ShutdownPolicy
+  package var phase: ShutdownOrder.Phase { self.order.phase }
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []
   private var isDraining = false
   private var wasReady = false
+  private var stopReason = ""
   var noChildren = false
   var sweep: Termination?
   var outcome = ShutdownOutcome()
@@ -42,11 +39,17 @@ package final class Master {
   /// How many workers are in each state: asking a thousand of them at every event would be slow.
   var counts: [WorkerState: Int] = [:]
 
+  /// - Parameters:
+  ///   - life: Makes each worker's policy.
+  ///   - order: Decides about the phases of the shutdown.
   package init(
     definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
     scheduler: any Scheduler, network: any WorkerNetwork, starter: any WorkerStarter,
-    cleanups: any CleanupRunner, seed: UInt64
+    cleanups: any CleanupRunner, seed: UInt64,
+    life: WorkerPolicyMaker = { WorkerLife(definition: $0, portTimeout: $1, seed: $2) },
+    order: any ShutdownPolicy = ShutdownOrder()
   ) {
+    self.order = order
     self.timeouts = timeouts
     self.kernel = kernel
     self.scheduler = scheduler
@@ -56,12 +59,14 @@ package final class Master {
     let reaper = Reaper(kernel: kernel)
     self.reaper = reaper
     self.sets = ProcessSets(kernel: kernel) { reaper.isHeld($0) }
-    self.workers = definitions.enumerated().map { index, definition in
+    let workers = definitions.enumerated().map { index, definition in
       WorkerRecord(
         index: index, definition: definition,
-        life: WorkerLife(definition: definition, portTimeout: timeouts.ports, seed: seed &+ UInt64(index)),
+        life: life(definition, timeouts.ports, seed &+ UInt64(index)),
         cookie: ByteString("\(definition.name):\(String(seed &+ UInt64(index), radix: 16))"))
     }
+    self.workers = workers
+    self.workersByName = Dictionary(workers.map { ($0.definition.name, $0) }) { first, _ in first }
     for worker in self.workers { self.sets.add(worker: worker.index, cookie: worker.cookie) }
     self.counts[.waiting] = self.workers.count
   }
@@ -76,12 +81,20 @@ package final class Master {
 
   /// Ends the worker and starts it again; false if there is none of that name or the master is stopping.
   @discardableResult
-  package func restart(worker name: String) -> Bool {
-    guard self.phase == .running, let worker = self.workers.first(where: { $0.definition.name == name })
-    else {
-      return false
-    }
-    self.post(worker, .restart)
+  package func restart(worker name: String) -> Bool { self.command(.restart, worker: name) }
+
+  /// Ends the worker and leaves it ended until it is commanded to start;
+  /// false if there is none of that name or the master is stopping.
+  @discardableResult
+  package func stop(worker name: String) -> Bool { self.command(.stop, worker: name) }
+
+  /// Starts the worker, unless it runs; false if there is none of that name or the master is stopping.
+  @discardableResult
+  package func start(worker name: String) -> Bool { self.command(.start, worker: name) }
+
+  private func command(_ event: WorkerLife.Event, worker name: String) -> Bool {
+    guard self.phase == .running, let worker = self.workersByName[name] else { return false }
+    self.post(worker, event)
     self.drain()
     return true
   }
@@ -89,10 +102,8 @@ package final class Master {
   /// Ends everything. Once: later calls change nothing.
   package func stop(reason: String) {
     guard self.phase == .running else { return }
-    self.phase = .stopping
-    self.observer?.stopBegan(reason, budget: self.longestStop)
-    for worker in self.workers { self.post(worker, .stop) }
-    self.drain()
+    self.stopReason = reason
+    self.advance(.stop)
   }
 
   /// Goes on to each worker's next harder step, or ends the cleanup that runs.
@@ -117,30 +128,52 @@ package final class Master {
   // MARK: Facts
 
   /// SIGCHLD came: one or many children have ended.
+  ///
+  /// Where looking takes long there is a rest after each look: thousands of
+  /// workers that end one by one are found in groups, not each by a look at all.
   package func childrenChanged() {
+    guard self.lookTimer == nil else { return }
+    let now = self.scheduler.now
+    guard now < self.nextLook else { return self.lookForEnded() }
+    self.lookTimer = self.scheduler.schedule(at: self.nextLook) { [unowned self] in
+      self.lookTimer = nil
+      self.lookForEnded()
+    }
+  }
+
+  private func lookForEnded() {
     self.sets.invalidate()
     for event in self.reaper.collect() {
       switch event {
       case .leaderEnded(let pid, let status):
         guard let worker = self.leaders[pid] else { continue }
         worker.leaderRuns = false
+        self.leaderless.insert(worker.index)
         self.leaderEnded(worker, status)
-      case .orphanReaped: break
+      case .orphanReaped(let pid, _): self.sets.reaped(pid)
       case .noChildrenLeft: self.noChildren = true
       }
     }
-    for worker in self.leaders.values where !worker.leaderRuns || worker.guardian?.hasEnded == true {
-      self.look(at: worker)
-    }
+    for index in self.leaderless.sorted() { self.look(at: self.workers[index]) }
     self.drain()
     self.sweep?.membersChanged()
+    self.nextLook = self.scheduler.now.advanced(by: self.sets.lookCost * ProcessSets.rest)
+  }
+
+  /// From now on children are somebody else's to wait for.
+  func stopLooking() {
+    if let timer = self.lookTimer { self.scheduler.cancel(timer) }
+    self.lookTimer = nil
   }
 
   /// A worker's process says it is ready (sd_notify).
-  package func notifiedReady(worker index: Int, by sender: ProcessIdentifier) {
-    let worker = self.workers[index]
+  package func notifiedReady(worker name: String, by sender: ProcessIdentifier) {
+    guard let worker = self.workersByName[name] else { return }
     self.sets.invalidate()
-    guard self.members(of: worker).contains(where: { $0.processIdentifier == sender }) else { return }
+    let isMember = [ProcessSets.Currency.recent, .exact].contains { currency in
+      self.members(of: worker, currency).contains { $0.processIdentifier == sender }
+    }
+    guard isMember else { return }
     self.post(worker, .becameReady)
     self.drain()
   }
@@ -192,7 +225,7 @@ package final class Master {
         of: worker.definition,
         members: { [unowned self, unowned worker] in
           self.sets.invalidate()
-          return self.members(of: worker).map(\.processIdentifier)
+          return self.members(of: worker, .recent).map(\.processIdentifier)
         },
         whenReady: { [unowned self, unowned worker] in
           self.post(worker, .becameReady)
@@ -257,7 +290,7 @@ package final class Master {
   private func send(_ request: StopRequest, to worker: WorkerRecord) {
     guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
     self.note(worker, "asked by \(request.method) \(request.path)")
-    let members = self.members(of: worker).map(\.processIdentifier)
+    let members = self.members(of: worker, .recent).map(\.processIdentifier)
     worker.request = self.network.send(request, toPort: port, members: members) {
       [unowned self, unowned worker] refusal in
       worker.request = nil
@@ -270,7 +303,7 @@ package final class Master {
   }
 
   private func send(_ signal: Signal, to worker: WorkerRecord) {
-    // After a kill everyone may have changed; otherwise one look serves all workers.
+    // After a kill everyone may have changed.
     if signal == .kill {
       self.sets.invalidate()
       do throws(ProcessError) {
@@ -293,15 +326,16 @@ package final class Master {
     self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
   }
 
-  func members(of worker: WorkerRecord) -> [ProcessStatus] {
+  func members(of worker: WorkerRecord, _ currency: ProcessSets.Currency) -> [ProcessStatus] {
     self.sets.members(
-      of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns)
+      of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns,
+      currency: currency)
   }
 
   /// A worker whose leader still runs is not empty, without looking.
   func look(at worker: WorkerRecord) {
     guard !worker.leaderRuns else { return self.lookBelowGuard(of: worker) }
-    self.post(worker, self.members(of: worker).isEmpty ? .emptied : .membersChanged)
+    self.post(worker, self.members(of: worker, .exact).isEmpty ? .emptied : .membersChanged)
   }
 
   func release(_ worker: WorkerRecord) {
@@ -312,6 +346,7 @@ package final class Master {
     worker.guardian = nil
     self.reaper.release(leader)
     self.leaders[leader] = nil
+    self.leaderless.remove(worker.index)
     worker.leader = nil
   }
 
@@ -335,6 +370,25 @@ package final class Master {
       self.observer?.allReady()
     }
     self.report()
-    if self.phase == .stopping, self.finalCount == self.workers.count { self.beginSweep() }
+    if self.phase == .stopping, self.finalCount == self.workers.count { self.advance(.workersEnded) }
+  }
+
+  // MARK: The order of the end
+
+  func advance(_ event: ShutdownOrder.Event) {
+    for effect in self.order.handle(event) { self.perform(effect) }
+  }
+
+  private func perform(_ effect: ShutdownOrder.Effect) {
+    switch effect {
+    case .stopWorkers:
+      self.observer?.stopBegan(self.stopReason, budget: self.longestStop)
+      for worker in self.workers { self.post(worker, .stop) }
+      self.drain()
+    case .sweep: self.beginSweep()
+    case .verify: self.verify()
+    case .clean: self.clean()
+    case .report: self.end()
+    }
   }
 }

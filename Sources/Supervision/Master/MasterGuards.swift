@@ -48,7 +48,7 @@ extension Master {
 
   /// The worker's program has ended and its guard has not: somebody is left, or the guard is about to end.
   func lookBelowGuard(of worker: WorkerRecord) {
-    guard worker.guardian?.hasEnded == true, !self.members(of: worker).isEmpty else { return }
+    guard worker.guardian?.hasEnded == true, !self.members(of: worker, .exact).isEmpty else { return }
     self.post(worker, .membersChanged)
   }
 
@@ -56,7 +56,7 @@ extension Master {
   /// KILL it goes last, because what it watches would escape it otherwise; unless the kernel ends
   /// them with it.
   func addressees(of signal: Signal, in worker: WorkerRecord) -> [ProcessStatus] {
-    let members = self.members(of: worker)
+    let members = self.members(of: worker, .recent)
     guard signal == .kill, worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader,
       guardian.endsWithGuard || members.isEmpty
     else { return members }

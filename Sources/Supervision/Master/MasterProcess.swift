@@ -67,10 +67,8 @@ public final class MasterProcess {
     do throws(ProcessError) {
       try self.loop.watch(self.signals.descriptor, for: .readable) { [unowned self] _ in self.readSignals() }
       self.starter.whenNotified = { [unowned self] name, notification in
-        guard notification.isReady,
-          let index = self.configuration.workers.firstIndex(where: { $0.name == name })
-        else { return }
-        self.master.notifiedReady(worker: index, by: ProcessIdentifier(notification.pid))
+        guard notification.isReady else { return }
+        self.master.notifiedReady(worker: name, by: ProcessIdentifier(notification.pid))
       }
       self.logContainment()
       self.service.startWatchdog()

@@ -5,12 +5,13 @@ internal import ProcCtl
 extension Master {
   /// Descendants that belong to no worker, or to one that could not be ended.
   func beginSweep() {
-    self.phase = .sweeping
-    let strangers = !self.everyoneLeft().allSatisfy { left in
-      self.workers.contains {
-        $0.leader != nil && ($0.leader == left.identity || self.members(of: $0).contains(left))
-      }
+    var known: Set<ProcessIdentity> = []
+    for worker in self.workers {
+      guard let leader = worker.leader else { continue }
+      known.insert(leader)
+      known.formUnion(self.members(of: worker, .recent).map(\.identity))
     }
+    let strangers = !self.everyoneLeft().allSatisfy { known.contains($0.identity) }
     let target = Termination.Target(
       members: { [unowned self] in
         self.sets.invalidate()
@@ -26,7 +27,7 @@ extension Master {
       let stray = "what belonged to no worker"
       if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
       if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
-      self.verified()
+      self.advance(.swept)
     }
     self.sweep = sweep
     self.report()
@@ -40,7 +41,8 @@ extension Master {
     }
   }
 
-  private func verified() {
+  /// Writes down what is left.
+  func verify() {
     for worker in self.workers {
       self.release(worker)
       switch worker.life.force {
@@ -58,15 +60,22 @@ extension Master {
     if self.outcome.survivors.isEmpty, !self.noChildrenLeft() {
       self.outcome.survivors.append("a child the kernel knows and does not show")
     }
-    self.phase = .cleaning
+    self.advance(.verified)
+  }
+
+  func clean() {
+    self.stopLooking()
     self.reportNow()
     self.cleanups.run { [unowned self] failures in
       self.outcome.failedCleanups = failures
-      self.phase = .ended
-      if let timer = self.reportTimer { self.scheduler.cancel(timer) }
-      self.reportNow()
-      self.observer?.ended(self.outcome)
+      self.advance(.cleaned)
     }
+  }
+
+  func end() {
+    if let timer = self.reportTimer { self.scheduler.cancel(timer) }
+    self.reportNow()
+    self.observer?.ended(self.outcome)
   }
 
   private func noChildrenLeft() -> Bool {

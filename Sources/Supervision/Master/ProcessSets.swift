@@ -1,18 +1,39 @@
 internal import ProcCtl
 
-/// Who belongs to which worker, by all the kernel tells: cgroups where workers
-/// have one, and attribution among this subreaper's descendants.
+/// Who belongs to which worker, by all the kernel tells: what hangs below the
+/// worker's leader, cgroups where workers have one, and attribution among the
+/// orphans this subreaper has adopted.
 ///
-/// One look at the process table serves all workers until ``invalidate()``.
+/// What is below a leader is read afresh each time and costs what there is to
+/// read. The orphans are read for all workers together, and that costs a line for
+/// every child we have: with thousands of workers it must not be done for each of them.
 final class ProcessSets {
+  /// How current a look at the orphans has to be.
+  enum Currency {
+    /// Nothing has come or gone since, so far as we were told. To say that nobody is left.
+    case exact
+    /// It may be as old as the time it took, many times over. To signal who is
+    /// there: whoever was missed gets the next signal, and KILL is repeated.
+    case recent
+  }
+
+  private struct OrphanLook {
+    var result: Attribution<Int>.Result
+    var isExact: Bool
+    var goodUntil: MonotonicInstant
+    /// Reaped since: their numbers are not theirs any more.
+    var gone: Set<ProcessIdentifier> = []
+  }
+
   private let kernel: any Kernel
   private let isHeld: (ProcessIdentifier) -> Bool
   private var attribution = Attribution<Int>()
   private var cgroups: [Int: Cgroup] = [:]
-  /// Guards, who are no members of what they guard.
-  private var guards: [Int: ProcessIdentifier] = [:]
-  private var snapshot: Attribution<Int>.Result?
-  private var orphanSnapshot: Attribution<Int>.Result?
+  /// Workers whose leader is a guard, who is no member of what it guards.
+  private var guarded: Set<Int> = []
+  private var orphanLook: OrphanLook?
+  /// What the last look cost, roughly; zero while that is not worth a thought.
+  private(set) var lookCost = Duration.zero
 
   /// - Parameter isHeld: Whether a child is a leader that is not reaped yet.
   init(kernel: any Kernel, isHeld: @escaping (ProcessIdentifier) -> Bool) {
@@ -23,15 +44,13 @@ final class ProcessSets {
   func add(worker: Int, leader: ProcessIdentifier, cgroup: Cgroup?, isGuard: Bool = false) {
     self.attribution.add(leader: leader, owner: worker)
     self.cgroups[worker] = cgroup
-    self.guards[worker] = isGuard ? leader : nil
-    self.invalidate()
+    if isGuard { self.guarded.insert(worker) } else { self.guarded.remove(worker) }
   }
 
   /// The worker's program, which its guard has started: should the guard be killed, its session
   /// is what is left to know its processes by.
   func add(worker: Int, program: ProcessIdentifier) {
     self.attribution.add(leader: program, owner: worker)
-    self.invalidate()
   }
 
   func add(worker: Int, cookie: ByteString) {
@@ -42,35 +61,54 @@ final class ProcessSets {
   func remove(worker: Int, leader: ProcessIdentifier, program: ProcessIdentifier? = nil) {
     self.attribution.remove(leader: leader)
     if let program { self.attribution.remove(leader: program) }
-    self.guards[worker] = nil
+    self.guarded.remove(worker)
     self.cgroups[worker]?.remove()
     self.cgroups[worker] = nil
-    self.invalidate()
   }
 
   /// Processes have come or gone: look again.
   func invalidate() {
-    self.snapshot = nil
-    self.orphanSnapshot = nil
+    self.orphanLook?.isExact = false
   }
 
-  /// Everyone of the worker who is not reaped, but for its guard, and for a leader that
-  /// has ended: that one is ours to reap.
-  func members(of worker: Int, leader: ProcessIdentifier?, leaderRuns: Bool) -> [ProcessStatus] {
-    let result = leaderRuns ? self.everybody() : self.orphans()
-    let guardian = self.guards[worker]
-    var members = (result.members[worker] ?? []).filter {
-      (leaderRuns || $0.processIdentifier != leader) && $0.processIdentifier != guardian
+  /// The orphan is reaped, so its number may belong to somebody else.
+  func reaped(_ orphan: ProcessIdentifier) {
+    self.orphanLook?.gone.insert(orphan)
+  }
+
+  /// Everyone of the worker who is not reaped, but for its guard, and for a leader that has
+  /// ended: that one is ours to reap.
+  func members(
+    of worker: Int, leader: ProcessIdentifier?, leaderRuns: Bool, currency: Currency
+  ) -> [ProcessStatus] {
+    var members: [ProcessStatus] = []
+    if leaderRuns, let leader {
+      members = self.living(below: leader, of: worker)
+      self.attribution.remember(members, owner: worker)
     }
-    // A guard keeps its program's zombie to the last; that nobody is left is told by its own end.
-    if guardian != nil, leaderRuns { members.removeAll { $0.isDead } }
+    // After the look below the leader: whoever loses a parent between the two is found here.
+    let orphans = self.orphans(currency)
+    if let found = orphans.result.members[worker] {
+      let known = Set(members.map(\.processIdentifier))
+      members += found.filter {
+        !known.contains($0.processIdentifier) && !orphans.gone.contains($0.processIdentifier)
+      }
+    }
     if let cgroup = self.cgroups[worker], cgroup.isPopulated {
       let known = Set(members.map(\.processIdentifier))
-      for pid in cgroup.members() where !known.contains(pid) {
+      for pid in cgroup.members() where !known.contains(pid) && (leaderRuns || pid != leader) {
         if let status = self.kernel.status(of: pid) { members.append(status) }
       }
     }
     return members
+  }
+
+  /// The leader and all below it. Of a guard, only what is below it, and alive: it keeps its program's
+  /// zombie to the last, and that nobody is left is told by its own end. Who loses a parent there moves
+  /// up to the guard, not to us.
+  private func living(below leader: ProcessIdentifier, of worker: Int) -> [ProcessStatus] {
+    guard self.guarded.contains(worker) else { return self.kernel.descendants(below: [leader]) }
+    return self.kernel.descendants(of: leader).filter { !$0.isDead }
   }
 
   /// Kills the worker's cgroup at one stroke, if it has one.
@@ -78,25 +116,32 @@ final class ProcessSets {
     try self.cgroups[worker]?.kill()
   }
 
-  private func everybody() -> Attribution<Int>.Result {
-    if let snapshot = self.snapshot { return snapshot }
-    let result = self.attribution.attribute(
-      self.kernel.descendants(of: self.kernel.selfIdentifier), kernel: self.kernel)
-    self.snapshot = result
-    return result
-  }
-
   /// Only what hangs below us without a leader above it. With the leader gone,
   /// the topmost of what is left of a worker is a child of ours, so this is all
   /// there is to see, and with nobody there it costs one read.
-  private func orphans() -> Attribution<Int>.Result {
-    if let snapshot = self.snapshot ?? self.orphanSnapshot { return snapshot }
-    let roots = self.kernel.children(of: self.kernel.selfIdentifier).filter { !self.isHeld($0) }
-    let result =
-      roots.isEmpty
-      ? Attribution<Int>.Result()
-      : self.attribution.attribute(self.kernel.descendants(below: roots), kernel: self.kernel)
-    self.orphanSnapshot = result
-    return result
+  private func orphans(_ currency: Currency) -> OrphanLook {
+    let now = self.kernel.now
+    if let look = self.orphanLook, look.isExact || (currency == .recent && now < look.goodUntil) {
+      return look
+    }
+    let children = self.kernel.children(of: self.kernel.selfIdentifier)
+    let roots = children.filter { !self.isHeld($0) }
+    let found = roots.isEmpty ? [] : self.kernel.descendants(below: roots)
+    let result = self.attribution.attribute(found, kernel: self.kernel)
+    self.lookCost = Self.cost(children: children.count, orphans: found.count)
+    let look = OrphanLook(
+      result: result, isExact: true, goodUntil: now.advanced(by: self.lookCost * Self.rest))
+    self.orphanLook = look
+    return look
+  }
+
+  /// After a look that took long, this many times as long without one.
+  static let rest = 4
+
+  /// Measured: a microsecond for each child, which is a number in a list and a
+  /// waitid(2), and fifty for each orphan, whose files in /proc are read.
+  private static func cost(children: Int, orphans: Int) -> Duration {
+    let cost = Duration.microseconds(children + 50 * orphans)
+    return cost < .milliseconds(1) ? .zero : cost
   }
 }

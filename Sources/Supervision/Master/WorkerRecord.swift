@@ -5,7 +5,7 @@ internal import ProcCtl
 final class WorkerRecord {
   let index: Int
   let definition: WorkerDefinition
-  var life: WorkerLife
+  var life: any WorkerPolicy
   /// The child we started: the worker's own program, or the guard around it.
   var leader: ProcessIdentity?
   var leaderRuns = false
@@ -18,7 +18,7 @@ final class WorkerRecord {
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?
 
-  init(index: Int, definition: WorkerDefinition, life: WorkerLife, cookie: ByteString) {
+  init(index: Int, definition: WorkerDefinition, life: any WorkerPolicy, cookie: ByteString) {
     self.index = index
     self.definition = definition
     self.life = life
