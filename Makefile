@@ -21,7 +21,7 @@ venv := $(cache)/venv
 swift_files := find . -name '.build*' -prune -o -name '*.swift' -print0
 
 .PHONY: run build test bench lint format install clean deps \
-  test-deps test-units test-system test-host test-systemd test-client
+  test-deps test-units test-system test-host test-systemd test-client test-sanitizers
 
 run: build
 	@exec $(bin)/procctl run
@@ -33,7 +33,7 @@ deps:
 	@packaging/dependencies
 
 # What fails soonest comes first. Each step can be run by itself.
-test: test-deps lint build test-units test-system test-host test-systemd test-client
+test: test-deps lint build test-units test-system test-host test-systemd test-client test-sanitizers
 	@echo "== all checks passed"
 
 test-deps:
@@ -89,6 +89,11 @@ test-client: build
 	  $(venv)/bin/python $(script) $(bin)/repository-worker; \
 	fi
 
+# Last: it builds all that it runs anew.
+test-sanitizers: build
+	@echo "== sanitizers"
+	@$(bin)/procctl spawn --timeout 15m -- Tests/Sanitizers/run
+
 # Outside the tree, so that it is made once and not once per clone.
 $(venv)/ready:
 	@rm -rf $(venv) && mkdir -p $(cache)
@@ -122,4 +127,4 @@ install:
 	done
 
 clean:
-	rm -rf .build Examples/adopting/.build Tests/HostProgram/.build
+	rm -rf .build .build-sanitizers .build-address .build-thread Examples/adopting/.build Tests/HostProgram/.build

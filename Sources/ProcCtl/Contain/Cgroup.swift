@@ -55,13 +55,18 @@ package final class Cgroup {
   private func members(of directory: FilePath) -> [ProcessIdentifier] {
     var found: [ProcessIdentifier] = []
     if let content = ProcFile.read(directory.appending("cgroup.procs").string, limit: 1 << 24) {
-      // A process in a pid namespace we do not see is shown as 0.
-      found = content.split(separator: UInt8(ascii: "\n")).compactMap {
-        Int32(decimal: $0).map { ProcessIdentifier($0) }
-      }
+      found = Cgroup.members(listedIn: content)
     }
     for child in Cgroup.children(of: directory) { found += self.members(of: child) }
     return found
+  }
+
+  /// The processes in the text of cgroup.procs. One in a pid namespace we do not see is shown as 0,
+  /// which to kill(2) means ourselves and all our group: nobody can be named by it.
+  package static func members(listedIn procs: [UInt8]) -> [ProcessIdentifier] {
+    procs.split(separator: UInt8(ascii: "\n")).compactMap { line in
+      Int32(decimal: line).flatMap { $0 > 0 ? ProcessIdentifier($0) : nil }
+    }
   }
 
   /// Whether a living process is in it or below it, by the kernel's own account.

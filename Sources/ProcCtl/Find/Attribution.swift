@@ -1,6 +1,13 @@
 /// The variable of the environment that carries a worker's cookie.
 package let attributionCookieName = "PROCCTL_COOKIE"
 
+/// The cookie among the variables, each ended by a zero byte, of /proc/PID/environ (proc(5)).
+package func attributionCookie(inEnvironment environment: [UInt8]) -> ByteString? {
+  let name = Array("\(attributionCookieName)=".utf8)
+  let entry = environment.split(separator: 0).first { $0.starts(with: name) }
+  return entry.map { ByteString(bytes: $0.dropFirst(name.count)) }
+}
+
 /// Whose is an orphan? Says which owner each descendant belongs to.
 ///
 /// In this order: being the owner's leader, having an attributed parent, the

@@ -95,10 +95,7 @@ package final class LinuxKernel: Kernel {
   }
 
   package func cookie(of process: ProcessIdentifier) -> ByteString? {
-    let name = Array("\(attributionCookieName)=".utf8)
-    let content = ProcFile.read("/proc/\(process)/environ", limit: 1 << 22)
-    let entry = content?.split(separator: 0).first { $0.starts(with: name) }
-    return entry.map { ByteString(bytes: $0.dropFirst(name.count)) }
+    ProcFile.read("/proc/\(process)/environ", limit: 1 << 22).flatMap(attributionCookie(inEnvironment:))
   }
 
   // MARK: Waiting
