@@ -84,9 +84,9 @@ struct KillGroupCommand: Verb {
       loop: loop,
       selections: processes.map { process in
         let isSupervisor = supervisors.contains(process.identity)
-        var selection = StopSelection(target: process, scope: isSupervisor ? .tree : self.scope)
-        selection.isSupervised = isSupervisor
-        return selection
+        return StopSelection(
+          roots: [.init(target: process, isSupervised: isSupervisor)],
+          scope: isSupervisor ? .tree : self.scope)
       }, supervisors: supervisors)
     if let objection = stop.objection() {
       Message.error("kill-group: refused: \(objection)")

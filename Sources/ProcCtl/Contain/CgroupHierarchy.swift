@@ -9,6 +9,8 @@ package import SystemPackage
 package struct CgroupHierarchy: Sendable, Equatable {
   /// The directory of this process's own cgroup.
   package var own: FilePath
+  /// Where the tree is mounted.
+  package var mountPoint: FilePath
 
   /// - Throws: `ProcessError` with code `.contain` if there is no v2 tree here.
   package static func current() throws(ProcessError) -> CgroupHierarchy {
@@ -45,10 +47,12 @@ package struct CgroupHierarchy: Sendable, Equatable {
       let root = CgroupHierarchy.unescape(fields[3])
       let mountPoint = CgroupHierarchy.unescape(fields[4])
       if path == root || root == "/" {
+        self.mountPoint = FilePath(mountPoint)
         self.own = FilePath(mountPoint).pushing(FilePath(root == "/" ? String(path.drop { $0 == "/" }) : ""))
         return
       }
       if path.hasPrefix(root + "/") {
+        self.mountPoint = FilePath(mountPoint)
         self.own = FilePath(mountPoint).pushing(FilePath(String(path.dropFirst(root.count + 1))))
         return
       }
