@@ -1,3 +1,5 @@
+internal import SystemPackage
+
 /// Who writes down what the master starts, so that the next one finds it if this
 /// one dies. Called on the scheduler's thread; it never fails, it complains.
 package protocol WorkerLedger: AnyObject {
@@ -9,12 +11,13 @@ package protocol WorkerLedger: AnyObject {
 
 extension Master {
   /// Every worker as the ledger knows it before the first start: by its cookie.
-  var ledgerEntries: [Ledger.Entry] { self.workers.map(\.ledgerEntry) }
+  var ledgerEntries: [Ledger.Entry] { self.workers.map { $0.ledgerEntry() } }
 }
 
 extension WorkerRecord {
-  var ledgerEntry: Ledger.Entry {
+  func ledgerEntry(cgroup: FilePath? = nil) -> Ledger.Entry {
     Ledger.Entry(
-      worker: self.definition.name, cookie: self.cookie, port: self.definition.port, leader: self.leader)
+      worker: self.definition.name, cookie: self.cookie, port: self.definition.port, leader: self.leader,
+      cgroup: cgroup)
   }
 }

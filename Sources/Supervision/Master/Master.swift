@@ -28,6 +28,8 @@ package final class Master {
   let workers: [WorkerRecord]
   var leaders: [ProcessIdentifier: WorkerRecord] = [:]
   package weak var observer: (any MasterObserver)?
+  /// Who remembers what runs, for a master after this one.
+  package var ledger: (any WorkerLedger)?
 
   package internal(set) var phase = Phase.running
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []
@@ -210,6 +212,7 @@ package final class Master {
       self.look(at: worker)
     case .release:
       self.release(worker)
+      self.ledger?.ended(worker: worker.definition.name)
     case .wake(let instant):
       self.wake(worker, at: instant)
     case .entered(let state, let why):
@@ -239,6 +242,7 @@ package final class Master {
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)
       self.sets.add(worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup)
+      self.ledger?.started(worker.ledgerEntry(cgroup: prepared.cgroup?.path))
       self.post(worker, .spawned)
     } catch {
       self.post(worker, .spawnFailed(error.description))
