@@ -46,6 +46,8 @@ package final class ForeignStop {
   private var supervised: Set<ProcessIdentity> = []
   private let exempt: Set<ProcessIdentity>
   private var places: [ProcessIdentity: Place] = [:]
+  /// Why each of them was found, the first time.
+  private var reasons: [ProcessIdentity: StopSelection.Reason] = [:]
   /// Everyone there ever was, in the order of their finding.
   package private(set) var everyone: [(process: ProcessStatus, place: Place)] = []
   /// The last signal each root's processes got.
@@ -116,16 +118,14 @@ package final class ForeignStop {
     if self.parts[part].selection.roots[membership.root].isSupervised {
       self.supervised.insert(member.identity)
     }
-    if self.places.updateValue(place, forKey: member.identity) == nil {
-      self.everyone.append((member, place))
-    }
+    guard self.places[member.identity] == nil else { return }
+    self.places[member.identity] = place
+    self.reasons[member.identity] = membership.reason
+    self.everyone.append((member, place))
   }
 
-  /// Why the process belongs to what is to be ended; nil if it does not.
-  package func reason(for process: ProcessIdentity) -> StopSelection.Reason? {
-    guard let place = self.places[process] else { return nil }
-    return self.parts[place.part].selection.membership(of: process)?.reason
-  }
+  /// Why the process belongs, or belonged, to what is to be ended; nil if it does not.
+  package func reason(for process: ProcessIdentity) -> StopSelection.Reason? { self.reasons[process] }
 
   /// Of which root the process is.
   package func place(of process: ProcessIdentity) -> Place? { self.places[process] }

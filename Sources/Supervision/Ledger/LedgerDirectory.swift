@@ -75,8 +75,21 @@ package struct LedgerDirectory: Sendable {
     return LedgerText.parse(content).ledger
   }
 
-  private func names() -> [String] {
-    guard let stream = opendir(self.path.string) else { return [] }
+  /// Those that can be trusted, without making any: the one of new masters, and those of the instances of
+  /// a systemd template, which have runtime directories of their own below it.
+  package static func existing() -> [LedgerDirectory] {
+    guard let base = RuntimeDirectory.existing() else { return [] }
+    let instances = self.names(in: base).filter { $0 != "masters" }.sorted()
+    let places = [base] + instances.map { base.appending($0) }
+    return places.map { $0.appending("masters") }.filter(RuntimeDirectory.isTrusted).map {
+      LedgerDirectory(path: $0)
+    }
+  }
+
+  private func names() -> [String] { Self.names(in: self.path) }
+
+  private static func names(in path: FilePath) -> [String] {
+    guard let stream = opendir(path.string) else { return [] }
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {

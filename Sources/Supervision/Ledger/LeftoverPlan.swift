@@ -5,7 +5,7 @@ internal import SystemPackage
 /// says, and believing no more of it than must be.
 struct LeftoverPlan {
   /// What is left of one worker.
-  struct Remains {
+  struct Remains: Sendable {
     /// Nil for what is in the master's cgroup and in no worker's.
     var entry: Ledger.Entry?
     /// The leader, as far as its number means anything here.

@@ -34,24 +34,11 @@ extension SystemTests {
     }
 
     private func ledgers(_ session: TestSession) -> [String] {
-      self.entries(session.path("procctl/masters")).filter { $0.hasSuffix(".ledger") }
-    }
-
-    private func entries(_ path: String) -> [String] {
-      guard let directory = opendir(path) else { return [] }
-      defer { closedir(directory) }
-      var found: [String] = []
-      while let entry = readdir(directory) {
-        let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-          String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        if name != ".", name != ".." { found.append(name) }
-      }
-      return found
+      ProcTable.names(session.path("procctl/masters")).filter { $0.hasSuffix(".ledger") }
     }
 
     private func cgroups(_ session: TestSession) -> [String] {
-      session.cgroup.map { self.entries($0.path).filter { $0.hasPrefix("procctl-") } } ?? []
+      session.cgroup.map { ProcTable.names($0.path).filter { $0.hasPrefix("procctl-") } } ?? []
     }
 
     @Test(
