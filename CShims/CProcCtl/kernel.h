@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
@@ -179,6 +180,12 @@ static inline int cprocctl_ioctl_int(int fd, unsigned long request, int *argumen
     return ioctl(fd, request, argument);
 }
 static inline int cprocctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+// The magic number of the file system at the path (statfs(2)); -1 if it cannot be asked.
+static inline long cprocctl_file_system_type(const char *path) {
+    struct statfs system;
+    return statfs(path, &system) == 0 ? (long)system.f_type : -1;
+}
 
 static inline int cprocctl_close_range(unsigned int first, unsigned int last, unsigned int flags) {
     return (int)syscall(SYS_close_range, first, last, flags);

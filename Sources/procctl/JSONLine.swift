@@ -19,6 +19,7 @@ struct ProcessRecord: Encodable {
   var state: String
   var wait_channel: String?
   var refusal: String?
+  var reason: String?
 
   init(_ process: ProcessStatus) {
     self.pid = process.processIdentifier.value

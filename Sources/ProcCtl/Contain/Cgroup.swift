@@ -29,6 +29,20 @@ package final class Cgroup {
     self.procsDescriptor = FileDescriptor(rawValue: descriptor)
   }
 
+  /// One that somebody else has made, to look into, to kill and to remove.
+  ///
+  /// Nil if there is no directory of that name in a cgroup v2 tree.
+  package init?(existing path: FilePath) {
+    var directory = stat()
+    guard lstat(path.string, &directory) == 0, directory.st_mode & S_IFMT == S_IFDIR,
+      cprocctl_file_system_type(path.string) == Cgroup.treeMagic
+    else { return nil }
+    self.path = path
+  }
+
+  /// CGROUP2_SUPER_MAGIC (statfs(2)).
+  private static let treeMagic: Int = 0x6367_7270
+
   /// Whether a cgroup can be made, used and killed below this one; nil if so, otherwise why not.
   package static func obstacle(under parent: FilePath) -> ProcessError? {
     do throws(ProcessError) {

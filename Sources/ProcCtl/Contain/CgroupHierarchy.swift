@@ -9,6 +9,8 @@ package import SystemPackage
 package struct CgroupHierarchy: Sendable, Equatable {
   /// The directory of this process's own cgroup.
   package var own: FilePath
+  /// Where the tree is mounted.
+  package var mountPoint: FilePath
 
   /// - Throws: `ProcessError` with code `.contain` if there is no v2 tree here.
   package static func current() throws(ProcessError) -> CgroupHierarchy {
@@ -52,7 +54,8 @@ package struct CgroupHierarchy: Sendable, Equatable {
       // A path that leads above the root is outside of what is mounted there.
       guard path.starts(with: root), !below.contains([UInt8(ascii: "."), UInt8(ascii: ".")]) else { continue }
       let name = below.joined(separator: [UInt8(ascii: "/")])
-      self.own = Self.path(Self.unescape(fields[4])).pushing(Self.path(Array(name)))
+      self.mountPoint = Self.path(Self.unescape(fields[4]))
+      self.own = self.mountPoint.pushing(Self.path(Array(name)))
       return
     }
     return nil

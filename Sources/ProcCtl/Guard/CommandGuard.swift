@@ -145,7 +145,7 @@ package final class CommandGuard {
     if sentByKernel, signal == .terminalInput || signal == .terminalOutput { return }
 
     guard let mapped = self.guarded.signalMap[signal, default: signal] else { return }
-    if signal == .terminate, self.guarded.leftovers == .ended { return self.stop(sending: mapped) }
+    if signal == .terminate { return self.stop(sending: mapped) }
     _ = try? self.kernel.send(mapped, toGroupOf: self.leader.processIdentifier)
   }
 

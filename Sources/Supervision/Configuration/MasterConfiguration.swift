@@ -2,6 +2,8 @@ public import SystemPackage
 
 /// Everything the master is told: its own settings and its workers.
 public struct MasterConfiguration: Sendable, Equatable {
+  /// Where it was read from, without links; nil if it is no file's.
+  public var file: FilePath?
   public var shutdown: ShutdownTimeouts
   /// The control socket; nil for the default place.
   public var control: FilePath?

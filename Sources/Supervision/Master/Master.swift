@@ -23,6 +23,8 @@ package final class Master {
   private var nextLook = MonotonicInstant(nanoseconds: 0)
   private var lookTimer: TimerIdentifier?
   package weak var observer: (any MasterObserver)?
+  /// Who remembers what runs, for a master after this one.
+  package var ledger: (any WorkerLedger)?
 
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
@@ -245,6 +247,7 @@ package final class Master {
       self.look(at: worker)
     case .release:
       self.release(worker)
+      self.ledger?.ended(worker: worker.definition.name)
     case .wake(let instant):
       self.wake(worker, at: instant)
     case .entered(let state, let why):
@@ -280,6 +283,7 @@ package final class Master {
       worker.guardian = prepared.workerGuard.map {
         GuardedStart($0, endsWithGuard: prepared.endsWithLeader)
       }
+      self.ledger?.started(worker.ledgerEntry(cgroup: prepared.cgroup?.path))
       self.post(worker, .spawned)
       self.listen(to: worker)
     } catch {

@@ -21,6 +21,7 @@ public final class MasterProcess {
   private let master: Master
   private let signals: SignalReader
   private let service: ServiceReporter
+  private let ledger: MasterLedger
   private let stopsOnHangUp: Bool
   private var outcome = ShutdownOutcome()
   private var isReady = false
@@ -57,6 +58,8 @@ public final class MasterProcess {
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
+    self.ledger = MasterLedger(
+      configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
     self.master.observer = self
   }
 
@@ -72,7 +75,7 @@ public final class MasterProcess {
       }
       self.logContainment()
       self.service.startWatchdog()
-      self.master.start()
+      self.endLeftoversThenStart()
       try self.loop.run()
     } catch {
       // Without a loop there is no orderly way; what is below us must not stay.
@@ -81,7 +84,20 @@ public final class MasterProcess {
       self.outcome.internalErrors.append("\(error)")
     }
     self.plan.remove()
+    self.ledger.end(isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty)
     return self.outcome.exitStatus
+  }
+
+  /// Before any port is looked at: what the last run left may hold it.
+  private func endLeftoversThenStart() {
+    self.master.ledger = self.ledger
+    self.ledger.begin(self.master.ledgerEntries) { longest in
+      self.service.status(
+        "ending what the last run left", extendingBy: longest + self.master.longestStart + .seconds(10))
+    } completion: { [unowned self] in
+      // Told to stop meanwhile, it has no use for workers.
+      if self.master.phase == .running { self.master.start() }
+    }
   }
 
   private func logContainment() {

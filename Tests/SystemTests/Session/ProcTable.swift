@@ -48,6 +48,20 @@ enum ProcTable {
     return content
   }
 
+  /// The names in a directory, without the two that all have; empty if it cannot be read.
+  static func names(_ path: String) -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var found: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { found.append(name) }
+    }
+    return found
+  }
+
   static func text(_ path: String) -> String? {
     self.bytes(path).map { String(decoding: $0, as: UTF8.self) }
   }
