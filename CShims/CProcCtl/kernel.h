@@ -29,6 +29,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -199,6 +200,10 @@ static inline int cprocctl_open(const char *path, int flags, mode_t mode) { retu
 
 // The first parameter is an enum only where _GNU_SOURCE is.
 static inline int cprocctl_getrlimit(int resource, struct rlimit *limit) { return getrlimit(resource, limit); }
+
+static inline long cprocctl_getxattr(const char *path, const char *name, void *value, size_t size) {
+    return getxattr(path, name, value, size);
+}
 
 static inline int cprocctl_close_range(unsigned int first, unsigned int last, unsigned int flags) {
     return (int)syscall(SYS_close_range, first, last, flags);

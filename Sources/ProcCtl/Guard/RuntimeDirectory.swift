@@ -11,14 +11,16 @@ public enum RuntimeDirectory {
   ///
   /// - Throws: `ProcessError` with code `.runtimeDirectory`.
   public static func path() throws(ProcessError) -> FilePath {
+    try self.make(self.location)
+  }
+
+  /// Where it is, or will be once it is needed.
+  package static var location: FilePath {
     if let listed = self.variable("RUNTIME_DIRECTORY"), let first = listed.split(separator: ":").first {
-      return try self.make(FilePath(String(first)))
+      return FilePath(String(first))
     }
-    if let base = self.variable("XDG_RUNTIME_DIR") {
-      return try self.make(FilePath(base).appending("procctl"))
-    }
-    if geteuid() == 0 { return try self.make(FilePath("/run/procctl")) }
-    return try self.make(FilePath("/tmp/procctl-\(geteuid())"))
+    if let base = self.variable("XDG_RUNTIME_DIR") { return FilePath(base).appending("procctl") }
+    return FilePath(geteuid() == 0 ? "/run/procctl" : "/tmp/procctl-\(geteuid())")
   }
 
   /// Makes a directory inside it that only we may enter.

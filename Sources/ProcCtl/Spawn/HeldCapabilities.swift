@@ -9,6 +9,8 @@ package struct HeldCapabilities: Sendable, Equatable {
   package var inheritable = CapabilitySet.none
   package var bounding = CapabilitySet.none
   package var ambient = CapabilitySet.none
+  /// All that this kernel knows.
+  package var known = CapabilitySet.none
 
   /// Asks the kernel.
   ///
@@ -29,6 +31,7 @@ package struct HeldCapabilities: Sendable, Equatable {
       if has(CAP_PERMITTED) { held.permitted = held.permitted.union(bit) }
       if has(CAP_EFFECTIVE) { held.effective = held.effective.union(bit) }
       if has(CAP_INHERITABLE) { held.inheritable = held.inheritable.union(bit) }
+      if cap_get_bound(number) >= 0 { held.known = held.known.union(bit) }
       if cap_get_bound(number) == 1 { held.bounding = held.bounding.union(bit) }
       if cap_get_ambient(number) == 1 { held.ambient = held.ambient.union(bit) }
     }

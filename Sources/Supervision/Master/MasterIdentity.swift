@@ -2,6 +2,7 @@ internal import CProcCtl
 internal import Glibc
 internal import ProcCtl
 internal import SystemPackage
+internal import SystemdNotify
 
 /// Who the master is while it supervises: `[master] user`, or whoever started it.
 struct MasterIdentity {
@@ -52,6 +53,12 @@ struct MasterIdentity {
       throw Self.located(error)
     }
     try Self.requireLogs(of: configuration, as: name)
+    // It has to be reached again and again.
+    if let obstacle = ServiceNotifier.obstacle() {
+      throw ProcessError(
+        .invalidArgument, doing: "[master] user: as user \(name), NOTIFY_SOCKET: \(obstacle.operation)",
+        underlyingError: obstacle.underlyingError)
+    }
     return MasterIdentity(
       note: "runs as user \(credentials.user), group \(credentials.group), with \(privileges.capabilities)")
   }

@@ -13,7 +13,7 @@ extension SystemTests {
     private static let setUser: UInt64 = 1 << 7
     private static let setCapabilities: UInt64 = 1 << 8
     private static let bind: UInt64 = 1 << 10
-    private static let trace: UInt64 = 1 << 19
+    private static let look: UInt64 = 1 << 19 | 1 << 2
 
     private func open(_ session: TestSession) throws {
       try #require(chmod(session.directory, 0o777) == 0)
@@ -109,7 +109,7 @@ extension SystemTests {
         try await master.allReady()
         let own = self.status(master.pid)
         let kept =
-          Self.kill | Self.setGroup | Self.setUser | Self.setCapabilities | Self.bind | Self.trace
+          Self.kill | Self.setGroup | Self.setUser | Self.setCapabilities | Self.bind | Self.look
         #expect(own["Uid"] == "1 1 1 1")
         #expect(own.capabilities["CapEff"] == kept)
         #expect(own.capabilities["CapPrm"] == kept)
@@ -135,6 +135,7 @@ extension SystemTests {
 
         let (result, _) = try await master.stop()
         #expect(result.ending == .exited(3), "one was deaf: \(result.errors)")
+        #expect(result.errors.contains("stopped: nobody needed KILL"), "and its daemon was known as its")
         #expect(session.members().isEmpty)
       }
     }
