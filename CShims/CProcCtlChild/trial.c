@@ -72,6 +72,9 @@ static void perform(enum procctl_trial trial, int argument, uid_t user, gid_t gr
         STAGE(INHERITABLE, make_inheritable(argument));
         STAGE(RAISE, prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, argument, 0, 0));
         break;
+    case PROCCTL_TRIAL_CGROUP:
+        STAGE(JOIN, write(argument, "0", 1) != 1);
+        break;
     case PROCCTL_TRIAL_USER_AND_PID_NAMESPACE:
         STAGE(MAP, map_identity(user, group));
         STAGE(MOUNT, mount_proc());

@@ -6,6 +6,7 @@
 enum procctl_trial {
     PROCCTL_TRIAL_CHANGE_USER,              // argument: the user and group to become
     PROCCTL_TRIAL_AMBIENT,                  // argument: the capability to pass on
+    PROCCTL_TRIAL_CGROUP,                   // argument: an open cgroup.procs to move into
     PROCCTL_TRIAL_PID_NAMESPACE,
     PROCCTL_TRIAL_USER_AND_PID_NAMESPACE,
 };
@@ -19,6 +20,7 @@ enum procctl_trial_stage {
     PROCCTL_TRIAL_USER,
     PROCCTL_TRIAL_INHERITABLE,
     PROCCTL_TRIAL_RAISE,
+    PROCCTL_TRIAL_JOIN,
     PROCCTL_TRIAL_MAP,                      // user and group of the namespace
     PROCCTL_TRIAL_MOUNT,                    // a /proc of the namespace
     PROCCTL_TRIAL_LOST,                     // the child ended without a result

@@ -117,6 +117,42 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "a cgroup that may be made and not be entered is none", .needs(.root, Self.rootReason),
+      .needs(.cgroup, "one of threads"))
+    func threadedCgroup() async throws {
+      try await withSession { session in
+        let own = try #require(session.cgroup).path
+        let domain = own + "/domain"
+        let threads = domain + "/threads"
+        for path in [domain, threads] { try #require(mkdir(path, 0o755) == 0) }
+        let script =
+          "echo 0 >'\(domain)/cgroup.procs'; echo threaded >'\(threads)/cgroup.type'; "
+          + "echo 0 >'\(threads)/cgroup.procs'"
+        let report = try await self.report(session, changing: script)
+        #expect(report.can("cgroup") == false)
+        #expect(report.whyNot("cgroup").contains("move a child"), "\(report.whyNot("cgroup"))")
+        #expect(report.detail("type") == "threaded")
+        #expect(report.automatic == "guard")
+        let inDomain = try await self.report(session, changing: "echo 0 >'\(own)/cgroup.procs'")
+        #expect(inDomain.can("cgroup") == true)
+        // A master's `auto` does not fall for it either.
+        let file = try session.write(
+          "[workers.alpha]\ncommand = [\"\(Programs.workload)\"]\nready = \"none\"\n", to: "procctl.toml")
+        let master = try session.start(
+          Launch(
+            "/bin/sh",
+            ["-ec", Bytes(script + "; exec \"$0\" run \"$1\""), Bytes(Programs.procctl), Bytes(file)]))
+        try await master.errors?.expect("all workers are ready")
+        master.send(SIGTERM)
+        let result = try await master.end()
+        #expect(result.ending == .exited(0), "\(result.errors)")
+        #expect(result.errors.contains("no-cgroups"))
+        for path in [threads, domain] { rmdir(path) }
+        #expect(access(domain, F_OK) != 0, "nothing is left in it")
+      }
+    }
+
     @Test("without /proc it says so and exits with 69", .needs(.root, Self.rootReason))
     func noProc() async throws {
       try await withSession { session in
