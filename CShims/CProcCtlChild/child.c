@@ -182,6 +182,17 @@ static int set_capabilities(uint64_t set) {
     return (int)syscall(SYS_capset, &header, data);
 }
 
+// A change of user empties these only if it is one away from root: who changes
+// it by CAP_SETUID alone would hand its own on.
+static int clear_inherited(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[2];
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) return -1;
+    if (syscall(SYS_capget, &header, data) != 0) return -1;
+    data[0].inheritable = data[1].inheritable = 0;
+    return (int)syscall(SYS_capset, &header, data);
+}
+
 static int raise_ambient(uint64_t set) {
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return -1;
     for (int capability = 0; capability <= HIGHEST_CAPABILITY; capability++) {
@@ -230,6 +241,7 @@ static int run_child(void *argument) {
     // Without KEEPCAPS a change from uid 0 empties the permitted set.
     STAGE(CAPABILITIES, setup->set_capabilities && setup->set_user, prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
     STAGE(USER, setup->set_user, syscall(SYS_setresuid, setup->user, setup->user, setup->user));
+    STAGE(CAPABILITIES, setup->set_user && !setup->set_capabilities, clear_inherited());
     STAGE(CAPABILITIES, setup->set_capabilities, set_capabilities(setup->capabilities));
     STAGE(AMBIENT, setup->set_capabilities, raise_ambient(setup->ambient));
     STAGE(NO_NEW_PRIVILEGES, setup->no_new_privileges, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -273,6 +285,7 @@ int procctl_child_spawn(const struct procctl_child_setup *setup, struct procctl_
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &previous);
     int pidfd = -1;
+    int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
     // The stack grows down on every architecture Swift runs on; keep it aligned.
     char *top = (char *)stack + (size & ~(size_t)15);
     int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
@@ -280,6 +293,9 @@ int procctl_child_spawn(const struct procctl_child_setup *setup, struct procctl_
     if (setup->process_namespace == PROCCTL_NAMESPACE_PID_IN_USER) flags |= CLONE_NEWUSER;
     pid_t pid = clone(run_child, top, flags, &context, &pidfd);
     int error = errno;
+    // A change of user in the child makes the memory undumpable, which is ours as
+    // well: our files in /proc would be root's, and closed to us if we are not root.
+    if (dumpable == 1 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
     munmap(stack, size);
 

@@ -38,7 +38,7 @@ struct RunCommand: Verb {
         Message.write(
           "\(names.count) \(names.count == 1 ? "worker" : "workers"): \(names.joined(separator: ", "))\n",
           to: 1)
-        for obstacle in configuration.workers.flatMap({ $0.obstacles() }) {
+        for obstacle in configuration.obstacles() {
           Message.write("warning: \(obstacle)\n")
         }
         return ExitStatus.success

@@ -66,6 +66,23 @@ struct SpawnCommand: Verb {
     transform: OptionText.limit)
   var limit: [ChildSetup.Limit] = []
 
+  @Option(
+    help: ArgumentHelp("Permissions that new files do not get: 022.", valueName: "octal"),
+    transform: OptionText.umask)
+  var umask: UInt32?
+
+  // The next word is the value, though it begins with a dash.
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("-20 (favoured) to 19.", valueName: "number"),
+    transform: OptionText.nice)
+  var nice: Int32?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("-1000 (never killed for memory) to 1000 (killed first).", valueName: "number"),
+    transform: OptionText.outOfMemoryScore)
+  var oomScoreAdj: Int32?
+
   @Option(name: .customLong("chdir"), help: "Run in this directory.")
   var directory: String?
 
@@ -163,6 +180,9 @@ struct SpawnCommand: Verb {
     command.setup.noNewPrivileges = self.noNewPrivs
     if self.detachedSupervisor, !StandardDescriptors.isFile(2) { command.standardError = .null }
     command.setup.limits = self.limit
+    command.setup.umask = self.umask
+    command.setup.nice = self.nice
+    command.setup.outOfMemoryScore = self.oomScoreAdj
     return command
   }
 

@@ -48,7 +48,7 @@ import Testing
       guarded.arguments.map(\.description) == [
         "spawn", "--status-fd", "3", "--lifeline", "3", "--leave-leftovers", "--env",
         "NOTIFY_SOCKET=@somewhere",
-        "--chdir", "/srv", "--user", "33", "--group", "34", "--ambient-caps", "cap_kill,cap_net_bind_service",
+        "--chdir", "/srv", "--user", "33", "--group", "34", "--ambient-caps", "kill,net_bind_service",
         "--no-new-privs", "--limit", "nofile=10:unlimited", "--umask", "27", "--nice=-5",
         "--oom-score-adj=-100",
         "--", "server", "--port", "80",

@@ -5,6 +5,7 @@
 
 #include "CProcCtlArguments.h"
 #include "CProcCtlResidency.h"
+#include "CProcCtlTrial.h"
 
 #include <stddef.h>
 #include <stdint.h>

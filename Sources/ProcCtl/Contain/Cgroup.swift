@@ -1,4 +1,5 @@
 internal import CProcCtl
+internal import CProcCtlChild
 internal import Glibc
 package import SystemPackage
 
@@ -44,10 +45,12 @@ package final class Cgroup {
   private static let treeMagic: Int = 0x6367_7270
 
   /// Whether a cgroup can be made, used and killed below this one; nil if so, otherwise why not.
+  /// Blocks while a child moves into one and ends: that it could be made does not mean that.
   package static func obstacle(under parent: FilePath) -> ProcessError? {
     do throws(ProcessError) {
       let probe = try Cgroup(name: "procctl-probe-\(getpid())", under: parent)
-      defer { probe.remove() }
+      defer { probe.removeOnceEmpty() }
+      try probe.letChildJoin()
       guard access(probe.path.appending("cgroup.kill").string, W_OK) == 0 else {
         return ProcessError(
           .contain, doing: "find cgroup.kill (Linux 5.14)", underlyingError: Errno(rawValue: errno))
@@ -106,6 +109,27 @@ package final class Cgroup {
     self.closeProcs()
     if !self.removed { self.removed = Cgroup.remove(self.path) }
     return self.removed
+  }
+
+  private func letChildJoin() throws(ProcessError) {
+    guard let procs = self.procsDescriptor else { return }
+    let result = procctl_try(PROCCTL_TRIAL_CGROUP, procs.rawValue)
+    guard result.stage != Int32(PROCCTL_TRIAL_DONE.rawValue) else { return }
+    throw ProcessError(
+      .contain, doing: "move a child into \(self.path)", underlyingError: Errno(rawValue: result.error))
+  }
+
+  /// Its last process has ended; the kernel may take a moment to say so (cgroups(7), cgroup.events).
+  private func removeOnceEmpty() {
+    let events = cprocctl_open(self.path.appending("cgroup.events").string, O_RDONLY | O_CLOEXEC, 0)
+    defer { if events >= 0 { Glibc.close(events) } }
+    let deadline = MonotonicInstant.now.advanced(by: .seconds(1))
+    while !self.remove(), events >= 0, MonotonicInstant.now < deadline {
+      var buffer = [UInt8](repeating: 0, count: 256)
+      _ = pread(events, &buffer, buffer.count, 0)
+      var watch = pollfd(fd: events, events: Int16(POLLPRI), revents: 0)
+      if self.isPopulated { _ = poll(&watch, 1, 1000) }
+    }
   }
 
   private static func remove(_ directory: FilePath) -> Bool {

@@ -11,23 +11,24 @@ public enum RuntimeDirectory {
   ///
   /// - Throws: `ProcessError` with code `.runtimeDirectory`.
   public static func path() throws(ProcessError) -> FilePath {
-    try self.make(self.place)
+    try self.make(self.location)
   }
 
   /// The same, where it exists and can be trusted; nil otherwise. Makes nothing.
   package static func existing() -> FilePath? {
-    (try? self.check(self.place)) != nil ? self.place : nil
+    (try? self.check(self.location)) != nil ? self.location : nil
   }
 
   /// Whether it is a directory that only we can write to.
   package static func isTrusted(_ path: FilePath) -> Bool { (try? self.check(path)) != nil }
 
-  private static var place: FilePath {
+  /// Where it is, or will be once it is needed.
+  package static var location: FilePath {
     if let listed = self.variable("RUNTIME_DIRECTORY"), let first = listed.split(separator: ":").first {
       return FilePath(String(first))
     }
     if let base = self.variable("XDG_RUNTIME_DIR") { return FilePath(base).appending("procctl") }
-    return geteuid() == 0 ? "/run/procctl" : FilePath("/tmp/procctl-\(geteuid())")
+    return FilePath(geteuid() == 0 ? "/run/procctl" : "/tmp/procctl-\(geteuid())")
   }
 
   /// Makes a directory inside it that only we may enter.

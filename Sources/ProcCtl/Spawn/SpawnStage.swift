@@ -23,7 +23,7 @@ enum SpawnStage {
     case PROCCTL_STAGE_DESCRIPTORS: return "hand descriptors to the child"
     case PROCCTL_STAGE_GROUPS: return "set the child's supplementary groups"
     case PROCCTL_STAGE_GROUP: return "set the child's group to \(setup.credentials?.group ?? 0)"
-    case PROCCTL_STAGE_BOUNDING_SET: return "drop capabilities from the child's bounding set"
+    case PROCCTL_STAGE_BOUNDING_SET: return "drop capabilities from the child's bounding set (CAP_SETPCAP)"
     case PROCCTL_STAGE_USER: return "set the child's user to \(setup.credentials?.user ?? 0)"
     case PROCCTL_STAGE_CAPABILITIES: return "set the child's capabilities"
     case PROCCTL_STAGE_AMBIENT: return "raise the child's ambient capabilities"

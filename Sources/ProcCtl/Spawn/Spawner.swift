@@ -122,6 +122,7 @@ enum Spawner {
   private static func spawnWithSetup(
     _ command: Command, path: [CChar], arguments: Vector, environment: Vector
   ) throws(ProcessError) -> ProcessIdentifier {
+    if let asked = command.setup.capabilities { try HeldCapabilities.requirePermitted(asked) }
     var descriptors: [procctl_descriptor] = []
     var nullDevice: Int32 = -1
     defer { if nullDevice >= 0 { close(nullDevice) } }

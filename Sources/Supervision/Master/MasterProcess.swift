@@ -50,6 +50,9 @@ public final class MasterProcess {
       throw ProcessError(
         .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
     }
+    // Root opened what it must; cgroups and logs are as whom we supervise as finds them.
+    let identity = try MasterIdentity.assume(configuration)
+    if let note = identity.note { logger.info("\(note)") }
     self.plan = try ContainmentPlan(for: configuration.workers, guardProgram: guardProgram)
     self.starter = LoopStarter(plan: self.plan, logDirectory: configuration.logDirectory, loop: self.loop)
     self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)

@@ -138,6 +138,12 @@ struct ConfigurationProblemTests {
       ("[[master]]\n", "procctl.toml:1: \"master\" must be a table, not an array"),
       ("[master]\nhealth = \"x:1\"\n", "procctl.toml:2: \"health\" is not available in this version"),
       (
+        "[master]\ngroup = \"web\"\n", "procctl.toml:2: \"group\" of [master] needs \"user\""
+      ),
+      (
+        "[master]\nuser = -1\n", "procctl.toml:2: \"user\" must be a name or a number, not -1"
+      ),
+      (
         "[master]\nlog-format = \"xml\"\n",
         "procctl.toml:2: \"log-format\" must be \"text\", \"json\" or \"journal\", not \"xml\""
       ),

@@ -27,6 +27,7 @@ extension SystemTests {
         #expect(result.ending == .exited(4), "its port is the stranger's")
         #expect(ProcTable.listeners()[port] != nil, "the stranger lives")
         stranger.send(SIGTERM)
+        try await stranger.end()
       }
     }
 
