@@ -341,6 +341,87 @@ extension SystemTests {
     }
 
     @Test(
+      "an end with survivors keeps the ledger, and the next start tries again",
+      .needs(.root, "a process the master may not signal"))
+    func survivors() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        // With set-user-ID it becomes root for good below a master that is nobody.
+        let program = try session.publicWorkload()
+        try #require(chmod(program, 0o4755) == 0)
+        // The runtime directory has that name here.
+        let procctl = session.path("program")
+        try #require(rename(try session.publicCopy(of: Programs.procctl), procctl) == 0)
+        try #require(mkdir(session.path("procctl"), 0o700) == 0)
+        try #require(chown(session.path("procctl"), 65534, 65534) == 0)
+        var worker = TestWorker(
+          "alpha", ["user", "0", "ignore", "TERM", "tell", Bytes(fifo.path), "up"], "contain = \"session\"",
+          "stop = [ { signal = \"TERM\", wait = \"200ms\" } ]")
+        worker.command[0] = program
+        let configured = worker
+        func master() throws -> MasterRun {
+          try MasterRun(session, [configured], prelude: ["user", "65534"], program: procctl)
+        }
+        let first = try master()
+        let left = try #require(try await fifo.expect("up")["up"])
+        #expect(try await first.stop().result.ending == .exited(5))
+        #expect(self.ledgers(session).count == 1)
+        let second = try master()
+        try await second.expect("the last run (pid \(first.pid)) left pid \(left) (test-workload): survived")
+        try await fifo.expect("up")
+        #expect(
+          self.ledgers(session).count == 2, "its own, and that of the first, whose survivor still lives")
+        second.process.send(SIGKILL)
+        try await second.process.end()
+        try await session.sweep()
+      }
+    }
+
+    @Test(
+      "a process that got the number of a worker's leader lives",
+      .needs(.root, "a pid namespace, in which numbers are dealt out again"))
+    func numberDealtOutAgain() async throws {
+      try await withSession { session in
+        let unshare = try #require(Programs.find("unshare"))
+        let fifo = try session.announcements()
+        let configuration = try session.write(
+          TestWorker("alpha", ["tell", Bytes(fifo.path), "up"], "contain = \"session\"").table,
+          to: "procctl.toml")
+        // The number after ns_last_pid is what the next process gets (proc(5)).
+        let script = """
+          "$1" run "$3" 2>"$3.log" & master=$!
+          read -r go
+          worker=$(sed -n 's/.*alpha starting (pid \\([0-9]*\\)).*/\\1/p' "$3.log")
+          kill -9 $master; wait $master; kill -9 $worker
+          while kill -0 $worker 2>/dev/null; do /bin/true; done
+          echo $((worker - 1)) >/proc/sys/kernel/ns_last_pid
+          "$2" exit-on USR1 7 tell "$4" innocent & innocent=$!
+          [ $innocent = $worker ] || { echo "got $innocent instead of $worker" >&2; exit 9; }
+          read -r go
+          "$1" run "$3" & second=$!
+          read -r go
+          kill -TERM $second; wait $second || exit 8
+          kill -USR1 $innocent; wait $innocent
+          """
+        var launch = Launch(
+          unshare,
+          [
+            "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", Bytes(script), "sh",
+            Bytes(Programs.procctl), Bytes(Programs.workload), Bytes(configuration), Bytes(fifo.path),
+          ])
+        launch.input = .pipe
+        let process = try session.start(launch)
+        for word in ["up", "innocent", "up"] {
+          try await fifo.expect(word)
+          process.write("go\n")
+        }
+        let result = try await process.end()
+        #expect(result.ending == .exited(7), "\(result.errors)")
+        #expect(!result.errors.contains("the last run (pid"))
+      }
+    }
+
+    @Test(
       "a ledger that cannot be written to is complained of once",
       .needs(.program("prlimit"), "a limit on files"))
     func cannotWrite() async throws {
