@@ -30,13 +30,16 @@ package enum LedgerText {
   }
 
   package static func started(_ entry: Ledger.Entry) -> String {
-    var line = "start"
-    self.append("worker", Array(entry.worker.utf8), to: &line)
+    var line = Array("start".utf8)
+    self.append("worker", entry.worker.utf8, to: &line)
     self.append("cookie", entry.cookie.bytes, to: &line)
-    if let port = entry.port { line += " port=\(port)" }
-    if let leader = entry.leader { line += " pid=\(leader.processIdentifier) time=\(leader.startTime)" }
-    if entry.leaderIsGuard { line += " guard=yes" }
-    if let cgroup = entry.cgroup { self.append("cgroup", Array(cgroup.string.utf8), to: &line) }
+    if let port = entry.port { self.append("port", "\(port)".utf8, to: &line) }
+    if let leader = entry.leader {
+      self.append("pid", "\(leader.processIdentifier.value)".utf8, to: &line)
+      self.append("time", "\(leader.startTime)".utf8, to: &line)
+    }
+    if entry.leaderIsGuard { self.append("guard", "yes".utf8, to: &line) }
+    if let cgroup = entry.cgroup { self.append("cgroup", cgroup.string.utf8, to: &line) }
     return self.summed(line)
   }
 
@@ -50,22 +53,24 @@ package enum LedgerText {
   }
 
   private static func line(_ word: String, _ fields: [(String, String)]) -> String {
-    var line = word
-    for (name, value) in fields { self.append(name, Array(value.utf8), to: &line) }
+    var line = Array(word.utf8)
+    for (name, value) in fields { self.append(name, value.utf8, to: &line) }
     return self.summed(line)
   }
 
-  private static func summed(_ line: String) -> String {
-    "\(line) sum=\(Checksum.text(line.utf8))\n"
+  private static func summed(_ line: [UInt8]) -> String {
+    "\(String(decoding: line, as: UTF8.self)) sum=\(Checksum.text(line))\n"
   }
 
-  private static func append(_ name: String, _ value: [UInt8], to line: inout String) {
-    line += " \(name)="
+  private static func append(_ name: String, _ value: some Sequence<UInt8>, to line: inout [UInt8]) {
+    line.append(UInt8(ascii: " "))
+    line += name.utf8
+    line.append(UInt8(ascii: "="))
     for byte in value {
       if byte > 0x20, byte < 0x7f, byte != UInt8(ascii: "%") {
-        line.unicodeScalars.append(UnicodeScalar(byte))
+        line.append(byte)
       } else {
-        line += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        line += "%\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8
       }
     }
   }

@@ -1,34 +1,34 @@
-internal import ProcCtl
-internal import SystemPackage
+package import ProcCtl
+package import SystemPackage
 
 /// What to do about the ledger of a master that is gone: decided from what it
 /// says, and believing no more of it than must be.
-struct LeftoverPlan {
+package struct LeftoverPlan: Sendable {
   /// What is left of one worker.
-  struct Remains: Sendable {
+  package struct Remains: Sendable {
     /// Nil for what is in the master's cgroup and in no worker's.
-    var entry: Ledger.Entry?
+    package var entry: Ledger.Entry?
     /// The leader, as far as its number means anything here.
-    var leader: ProcessIdentity?
-    var cgroup: FilePath?
-    var escalation: Escalation
+    package var leader: ProcessIdentity?
+    package var cgroup: FilePath?
+    package var escalation: Escalation
 
-    var name: String { self.entry?.worker ?? "what belonged to no worker" }
+    package var name: String { self.entry?.worker ?? "what belonged to no worker" }
   }
 
-  var remains: [Remains] = []
+  package var remains: [Remains] = []
   /// The cgroup that held those of the workers.
-  var cgroup: FilePath?
+  package var cgroup: FilePath?
   /// What the ledger says and is not believed.
-  var doubts: [String] = []
+  package var doubts: [String] = []
 
   /// How long leftovers are asked before they are killed.
-  static let grace = Duration.seconds(3)
+  package static let grace = Duration.seconds(3)
 
   /// - Parameters:
   ///   - namespace: The pid namespace we are in.
   ///   - hierarchy: The cgroup tree we are in, if there is one.
-  init(
+  package init(
     _ ledger: Ledger, definitions: [WorkerDefinition], namespace: UInt64, hierarchy: CgroupHierarchy?
   ) {
     let isHere = ledger.header.namespace == namespace
@@ -59,7 +59,7 @@ struct LeftoverPlan {
   }
 
   /// A directory called as masters call theirs, in our tree, and without us in it.
-  static func isParent(
+  package static func isParent(
     _ path: FilePath, of master: ProcessIdentity, in hierarchy: CgroupHierarchy
   ) -> Bool {
     path.isAbsolute && path.isLexicallyNormal && path.starts(with: hierarchy.mountPoint)
@@ -69,7 +69,7 @@ struct LeftoverPlan {
   }
 
   /// The worker's own signals, in less time: nobody waits for what they would save.
-  static func escalation(for definition: WorkerDefinition?) -> Escalation {
+  package static func escalation(for definition: WorkerDefinition?) -> Escalation {
     guard let stop = definition?.stop else { return .standard(grace: self.grace) }
     let steps = stop.fitting(self.grace).compactMap { step -> Escalation.Step? in
       guard case .signal(let signal, let wait) = step, signal != .kill else { return nil }

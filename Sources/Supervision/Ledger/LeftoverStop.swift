@@ -142,7 +142,10 @@ final class LeftoverStop {
           supervisors.insert(leader)
         }
       }
-      if let cgroup = remains.cgroup.flatMap({ ledger.cgroups[$0] }), self.isWithoutUs(cgroup) {
+      // In our own nobody may be killed at birth (cgroup.kill, cgroups(7)): we have our number from the dead.
+      if let cgroup = remains.cgroup.flatMap({ ledger.cgroups[$0] }), cgroup.path != self.ownCgroup,
+        self.isWithoutUs(cgroup)
+      {
         cgroups[index] = cgroup
       }
       return root
