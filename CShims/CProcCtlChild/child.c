@@ -237,7 +237,7 @@ static int run_child(void *argument) {
 
     STAGE(GROUPS, setup->set_groups, syscall(SYS_setgroups, setup->group_count, setup->groups));
     STAGE(GROUP, setup->set_group, syscall(SYS_setresgid, setup->group, setup->group, setup->group));
-    STAGE(BOUNDING_SET, setup->set_capabilities, drop_bounding_set(setup->bounding));
+    STAGE(BOUNDING_SET, setup->set_capabilities && !setup->keep_bounding, drop_bounding_set(setup->bounding));
     // Without KEEPCAPS a change from uid 0 empties the permitted set.
     STAGE(CAPABILITIES, setup->set_capabilities && setup->set_user, prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
     STAGE(USER, setup->set_user, syscall(SYS_setresuid, setup->user, setup->user, setup->user));

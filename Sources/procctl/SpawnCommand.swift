@@ -108,6 +108,10 @@ struct SpawnCommand: Verb {
   @Flag(help: .private)
   var leaveLeftovers = false
 
+  /// The capabilities a master that is not root has handed to us go no further, but for these.
+  @Option(help: .private)
+  var handOn: String?
+
   @Flag(help: "Write a JSON report to standard error at the end.")
   var json = false
 
@@ -199,6 +203,10 @@ struct SpawnCommand: Verb {
     guarded.lifeline = self.lifeline.map { FileDescriptor(rawValue: $0) }
     if self.leaveLeftovers { guarded.leftovers = .left }
 
+    if let list = self.handOn {
+      try PrivilegeDrop.keepToOurselves(
+        but: CapabilitySet(names: list.split(separator: ",").map(String.init)))
+    }
     try PortGuard.requireFree(self.port)
     let registration = try self.name.map { try SpawnRegistry.register(name: $0) }
     defer { registration?.remove() }

@@ -87,6 +87,7 @@ struct procctl_child_setup {
     uint64_t capabilities;                          // permitted, effective, inheritable
     uint64_t ambient;
     uint64_t bounding;
+    int keep_bounding;                              // leave the bounding set alone
 
     int no_new_privileges;
     int parent_death_signal;                        // 0: none

@@ -35,6 +35,8 @@ public struct ChildSetup: Sendable, Equatable {
   public var credentials: Credentials?
   /// The capabilities the program runs with and may ever have; nil leaves them to execve(2).
   public var capabilities: CapabilitySet?
+  /// Handed to the program on top of what execve(2) gives it (ambient); what it may ever have stays as it is.
+  package var handedCapabilities: CapabilitySet?
   public var noNewPrivileges: Bool
   public var limits: [Limit]
   public var umask: UInt32?
@@ -52,6 +54,7 @@ public struct ChildSetup: Sendable, Equatable {
   public init() {
     self.credentials = nil
     self.capabilities = nil
+    self.handedCapabilities = nil
     self.noNewPrivileges = false
     self.limits = []
     self.umask = nil

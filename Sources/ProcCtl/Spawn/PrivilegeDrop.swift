@@ -52,6 +52,21 @@ package enum PrivilegeDrop {
     try self.verify(credentials, kept)
   }
 
+  /// Keeps the capabilities we have from the programs we start, but for these: nothing else stays
+  /// inheritable or ambient.
+  ///
+  /// - Important: Credentials belong to threads. Call it while there is one.
+  /// - Throws: `ProcessError` with code `.invalidArgument` if the kernel refuses.
+  package static func keepToOurselves(but handed: CapabilitySet) throws(ProcessError) {
+    guard cprocctl_clear_ambient_capabilities() == 0 || errno == EINVAL else {
+      throw self.failure("clear the ambient capabilities")
+    }
+    try self.set(try HeldCapabilities.current().permitted, inheritable: handed)
+    for number in self.numbers(of: handed) {
+      guard cap_set_ambient(number, CAP_SET) == 0 else { throw self.failure("raise ambient capabilities") }
+    }
+  }
+
   private static func isAlready(_ credentials: ChildSetup.Credentials) -> Bool {
     var user = (uid_t(0), uid_t(0), uid_t(0))
     var group = (gid_t(0), gid_t(0), gid_t(0))
@@ -60,16 +75,24 @@ package enum PrivilegeDrop {
       && group == (credentials.group, credentials.group, credentials.group)
   }
 
-  private static func set(_ kept: CapabilitySet) throws(ProcessError) {
+  private static func set(
+    _ kept: CapabilitySet, inheritable: CapabilitySet = .none
+  ) throws(ProcessError) {
     guard let state = cap_init() else { throw self.failure("set capabilities") }
     defer { cap_free(UnsafeMutableRawPointer(state)) }
-    let numbers = (0..<cap_value_t(UInt64.bitWidth)).filter { kept.bits & (1 << UInt64($0)) != 0 }
-    for flag in [CAP_PERMITTED, CAP_EFFECTIVE] {
+    for (flag, set) in [(CAP_PERMITTED, kept), (CAP_EFFECTIVE, kept), (CAP_INHERITABLE, inheritable)] {
+      let numbers = self.numbers(of: set)
+      // For libcap none is an invalid number of them.
+      if numbers.isEmpty { continue }
       guard cap_set_flag(state, flag, Int32(numbers.count), numbers, CAP_SET) == 0 else {
         throw self.failure("set capabilities")
       }
     }
     guard cap_set_proc(state) == 0 else { throw self.failure("set capabilities") }
+  }
+
+  private static func numbers(of set: CapabilitySet) -> [cap_value_t] {
+    (0..<cap_value_t(UInt64.bitWidth)).filter { set.bits & (1 << UInt64($0)) != 0 }
   }
 
   private static func verify(

@@ -213,6 +213,12 @@ enum Spawner {
       setup.group = credentials.group
       setup.set_groups = 1
     }
+    if let handed = changes.handedCapabilities {
+      setup.set_capabilities = 1
+      setup.capabilities = handed.bits
+      setup.ambient = handed.bits
+      setup.keep_bounding = 1
+    }
     if let capabilities = changes.capabilities {
       setup.set_capabilities = 1
       setup.capabilities = capabilities.bits

@@ -9,6 +9,9 @@ package struct GuardLaunch: Sendable {
   package var namespace: ProcessNamespace?
   /// Who ends what the command leaves behind.
   package var leftovers: GuardedCommand.Leftovers
+  /// What a guard needs to be handed to have our rights, and what of it is for the command too:
+  /// capabilities of ours, if we are not root and have some; otherwise an exec takes them.
+  package var capabilities: (own: CapabilitySet, inherited: CapabilitySet)?
   /// Further options for the guard.
   package var options: [ByteString] = []
 
@@ -37,6 +40,9 @@ package struct GuardLaunch: Sendable {
     let descriptor = ByteString("\(GuardChannel.descriptorInGuard.rawValue)")
     var arguments: [ByteString] = ["spawn", "--status-fd", descriptor, "--lifeline", descriptor]
     if self.leftovers == .left { arguments.append("--leave-leftovers") }
+    if let inherited = self.capabilities?.inherited {
+      arguments += ["--hand-on", ByteString(inherited.names.joined(separator: ","))]
+    }
     arguments += self.options
     arguments += self.options(of: guarded)
     arguments.append("--")
@@ -52,6 +58,7 @@ package struct GuardLaunch: Sendable {
     command.directory = nil
     command.setup = ChildSetup()
     command.setup.processNamespace = self.namespace
+    command.setup.handedCapabilities = self.capabilities?.own
     if let passed = channel.passedDescriptor { command.passedDescriptors = [passed] }
     return command
   }

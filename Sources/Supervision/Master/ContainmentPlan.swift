@@ -21,11 +21,14 @@ struct ContainmentPlan {
   let obstacle: ProcessError?
   private let guardProgram: Executable
   private let namespace: ProcessNamespace?
+  private let capabilities: (own: CapabilitySet, inherited: CapabilitySet)?
 
   /// - Parameter guardProgram: The `procctl` that guards are run with.
   /// - Throws: `ProcessError` with code `.contain` if a worker asks for what cannot be had.
   init(for definitions: [WorkerDefinition], guardProgram: Executable) throws(ProcessError) {
     self.guardProgram = guardProgram
+    let held = try HeldCapabilities.current()
+    self.capabilities = geteuid() == 0 || held.permitted.isEmpty ? nil : (held.permitted, held.ambient)
     self.namespace = try ContainmentPlan.namespace(for: definitions)
     var parent: FilePath?
     var obstacle: ProcessError?
@@ -94,10 +97,15 @@ struct ContainmentPlan {
     case .guardian:
       break
     case .pidNamespace:
-      return .guardian(
-        GuardLaunch(program: self.guardProgram, namespace: self.namespace, leftovers: .left))
+      return .guardian(self.launch(in: self.namespace))
     }
-    return .guardian(GuardLaunch(program: self.guardProgram, leftovers: .left))
+    return .guardian(self.launch(in: nil))
+  }
+
+  private func launch(in namespace: ProcessNamespace?) -> GuardLaunch {
+    var launch = GuardLaunch(program: self.guardProgram, namespace: namespace, leftovers: .left)
+    launch.capabilities = self.capabilities
+    return launch
   }
 
   /// What was chosen, a line for each kind, for the log.

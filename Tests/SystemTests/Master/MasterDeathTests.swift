@@ -36,7 +36,7 @@ extension SystemTests {
 
     @Test(
       "the next start ends what the last one left, gets the port, and leaves nothing",
-      arguments: Containment.possible)
+      arguments: Containment.outlivingMaster)
     func nextStart(_ containment: Containment) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
@@ -73,7 +73,7 @@ extension SystemTests {
       }
     }
 
-    @Test("control: without the ledger they stay, and hold the port", arguments: Containment.possible)
+    @Test("control: without the ledger they stay, and hold the port", arguments: Containment.outlivingMaster)
     func withoutLedger(_ containment: Containment) async throws {
       try await withSession { session in
         let fifo = try session.announcements()

@@ -102,6 +102,9 @@ enum Containment: String, CaseIterable, CustomTestStringConvertible {
   /// Those in which a process has the number for itself that it has for the test.
   static let sharingNumbers: [Containment] = possible.filter { $0 != .pidNamespace }
 
+  /// Those in which workers stay when the master is shot, without a systemd above.
+  static let outlivingMaster: [Containment] = possible.filter { !tiedToMaster.contains($0) }
+
   /// Those in which nothing of a worker outlives its master, however that dies.
   static let tiedToMaster: [Containment] = [.guardian, .pidNamespace]
 
