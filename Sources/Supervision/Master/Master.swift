@@ -157,7 +157,7 @@ package final class Master {
     for index in self.leaderless.sorted() { self.look(at: self.workers[index]) }
     self.drain()
     self.sweep?.membersChanged()
-    self.nextLook = self.scheduler.now.advanced(by: self.sets.lookCost * ProcessSets.rest)
+    self.nextLook = self.scheduler.now.advanced(by: self.sets.rest)
   }
 
   /// From now on children are somebody else's to wait for.
