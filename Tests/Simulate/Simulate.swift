@@ -24,8 +24,8 @@ struct Simulate: AsyncParsableCommand {
   @Option(help: "How many workers each run has; the seed decides by default.")
   var workers: Int?
 
-  @Option(help: "Before the others, run the first seed with this many workers.")
-  var large: Int?
+  @Option(help: "Fail if the kernel was asked more than this often for each step.")
+  var maxReads: Int?
 
   @Option(help: "How many seeds to run at the same time.")
   var jobs = 2
@@ -38,7 +38,7 @@ struct Simulate: AsyncParsableCommand {
 
   func validate() throws {
     guard self.seeds > 0, self.jobs > 0 else { throw ValidationError("--seeds and --jobs are at least 1") }
-    for workers in [self.workers, self.large].compactMap(\.self) where !(1...60_000).contains(workers) {
+    if let workers = self.workers, !(1...60_000).contains(workers) {
       throw ValidationError("a run has 1 to 60000 workers")
     }
   }
@@ -55,7 +55,7 @@ struct Simulate: AsyncParsableCommand {
     let first = self.from ?? (limit == nil ? 1 : UInt64.random(in: 1...(1 << 48)))
     let search = SeedSearch(
       first: first, count: limit == nil ? self.seeds : nil, until: limit, workers: self.workers,
-      large: self.large, bug: self.plant)
+      bug: self.plant)
     let began = MonotonicInstant.now
     let found = await search.run(jobs: self.jobs)
     for failure in found.failures.sorted(by: { $0.seed < $1.seed }).prefix(10) {
@@ -65,8 +65,12 @@ struct Simulate: AsyncParsableCommand {
       print("  replay: \(self.command(seed: failure.seed, workers: failure.workers))")
     }
     print(
-      "\(found.runs) runs from seed \(first), \(found.steps) steps, \(found.failures.count) with broken rules,"
+      "\(found.runs) runs from seed \(first), \(found.steps) steps, \(found.reads) reads, \(found.failures.count) with broken rules,"
         + " in \(began.duration(to: .now).text); digest \(String(found.digest, radix: 16))")
+    if let limit = self.maxReads, found.reads > limit * found.steps {
+      print("the kernel was asked \(found.reads / found.steps) times for each step; \(limit) are allowed")
+      throw ExitCode.failure
+    }
     if !found.failures.isEmpty { throw ExitCode.failure }
   }
 

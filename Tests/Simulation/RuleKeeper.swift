@@ -170,6 +170,12 @@ final class RuleKeeper: MasterObserver {
     let living = self.kernel.living(of: index)
     let portIsHeld =
       self.schedule.definitions[index].port.map { self.kernel.ports.holder(of: $0) != nil } ?? false
+    // SIGCHLD can still be under way.
+    if let last = self.kernel.unkillableEnds[index],
+      last.duration(to: self.kernel.now) <= self.kernel.faults.childSignalDelay
+    {
+      return
+    }
     if !portIsHeld, !living.contains(where: \.behaviour.isUnkillable) {
       self.violated(
         .failedMeansUnkillable, index,

@@ -12,6 +12,8 @@ package struct SeedSearch: Sendable {
   package struct Found: Sendable {
     package var runs = 0
     package var steps = 0
+    /// How much the kernels were asked.
+    package var reads = 0
     /// Of all runs together: the same for the same seeds, in whatever process.
     package var digest: UInt64 = 0
     package var failures: [Failure] = []
@@ -24,23 +26,20 @@ package struct SeedSearch: Sendable {
   private let count: UInt64?
   private let until: MonotonicInstant?
   private let workers: Int?
-  private let large: Int?
   private let bug: PlantedBug?
 
   /// - Parameters:
   ///   - count: How many seeds; nil for as many as fit the time.
   ///   - until: When to begin no other; nil for never.
   ///   - workers: How many workers each run has; nil lets the seed decide.
-  ///   - large: How many workers the first run has, instead.
   package init(
-    first: UInt64, count: UInt64?, until: MonotonicInstant?, workers: Int? = nil, large: Int? = nil,
+    first: UInt64, count: UInt64?, until: MonotonicInstant?, workers: Int? = nil,
     bug: PlantedBug? = nil
   ) {
     self.first = first
     self.count = count
     self.until = until
     self.workers = workers
-    self.large = large
     self.bug = bug
   }
 
@@ -55,6 +54,7 @@ package struct SeedSearch: Sendable {
       for await found in group {
         all.runs += found.runs
         all.steps += found.steps
+        all.reads += found.reads
         all.digest ^= found.digest
         all.failures += found.failures
       }
@@ -69,14 +69,14 @@ package struct SeedSearch: Sendable {
       if let count = self.count, position >= count { break }
       if let until = self.until, MonotonicInstant.now >= until { break }
       let seed = self.first &+ position
-      let workers = position == 0 ? self.large ?? self.workers : self.workers
-      let run = SimulatedRun(seed: seed, workers: workers, bug: self.bug)
+      let run = SimulatedRun(seed: seed, workers: self.workers, bug: self.bug)
       let violations = run.violations()
       found.runs += 1
       found.steps += run.steps
+      found.reads += run.reads
       found.digest ^= run.digest &* (seed | 1)
       if !violations.isEmpty {
-        found.failures.append(Failure(seed: seed, workers: workers, violations: violations))
+        found.failures.append(Failure(seed: seed, workers: self.workers, violations: violations))
       }
     }
     return found

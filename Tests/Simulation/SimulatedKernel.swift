@@ -53,8 +53,12 @@ final class SimulatedKernel: Kernel {
   /// Workers of which something has come or gone since the last check.
   var touched: Set<Int> = []
   private(set) var eventCount = 0
+  /// What the real kernel would have been asked: a file of /proc, a line of one, or a wait.
+  private(set) var readCount = 0
   /// The last leader of each worker.
   private(set) var lastStarted: [Int: SimulatedProcess] = [:]
+  /// When one of the worker's processes that cannot be ended has ended by itself.
+  private(set) var unkillableEnds: [Int: MonotonicInstant] = [:]
   /// Workers that ran at least once.
   private(set) var spawnedOnce: Set<Int> = []
 
@@ -205,6 +209,7 @@ final class SimulatedKernel: Kernel {
     guard process.exit == nil else { return }
     self.note(process.owner, "\(process.identity) ended: \(status)")
     process.exit = status
+    if process.behaviour.isUnkillable { self.unkillableEnds[process.owner] = self.now }
     process.pending = []
     self.livingByOwner[process.owner]?.removeAll { $0 === process }
     self.touched.insert(process.owner)
@@ -248,11 +253,16 @@ final class SimulatedKernel: Kernel {
     }
   }
 
-  func status(of process: ProcessIdentifier) -> ProcessStatus? { self.processes[process]?.status }
+  func status(of process: ProcessIdentifier) -> ProcessStatus? {
+    self.readCount += 1
+    return self.processes[process]?.status
+  }
 
   func children(of process: ProcessIdentifier) -> [ProcessIdentifier] {
-    process == self.selfIdentifier
-      ? self.ownChildren.compactMap { $0?.pid } : (self.processes[process]?.children.map(\.pid) ?? [])
+    self.readCount += 1
+    guard process == self.selfIdentifier else { return self.processes[process]?.children.map(\.pid) ?? [] }
+    self.readCount += self.ownCount
+    return self.ownChildren.compactMap { $0?.pid }
   }
 
   func allProcesses() -> [ProcessStatus] { self.everybody.map(\.status) }
@@ -262,6 +272,7 @@ final class SimulatedKernel: Kernel {
   // MARK: Waiting
 
   func peekExit(of child: ProcessIdentifier) -> TerminationStatus? {
+    self.readCount += 1
     guard let process = self.processes[child], process.place != nil else { return nil }
     return process.exit
   }

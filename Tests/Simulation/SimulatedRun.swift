@@ -17,6 +17,9 @@ package final class SimulatedRun {
   /// The same in every run of the same seed, in whatever process.
   package private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
 
+  /// How much the kernel was asked, in lines read and waits.
+  package var reads: Int { self.kernel.readCount }
+
   /// - Parameters:
   ///   - workers: How many; nil lets the seed decide.
   ///   - bug: What is broken on purpose.
