@@ -108,9 +108,13 @@ let package = Package(
     .testTarget(
       name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
-    .testTarget(
-      name: "SimulationTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
+    .target(
+      name: "Simulation", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system],
+      path: "Tests/Simulation", swiftSettings: strict),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation", "ProcCtl", argumentParser], path: "Tests/Simulate",
       swiftSettings: strict),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
       dependencies: [

@@ -159,7 +159,7 @@ package final class Master {
     for index in self.leaderless.sorted() { self.look(at: self.workers[index]) }
     self.drain()
     self.sweep?.membersChanged()
-    self.nextLook = self.scheduler.now.advanced(by: self.sets.lookCost * ProcessSets.rest)
+    self.nextLook = self.scheduler.now.advanced(by: self.sets.rest)
   }
 
   /// From now on children are somebody else's to wait for.
@@ -356,13 +356,22 @@ package final class Master {
 
   private func wake(_ worker: WorkerRecord, at instant: MonotonicInstant?) {
     if let timer = worker.timer { self.scheduler.cancel(timer) }
-    worker.timer = instant.map { instant in
-      self.scheduler.schedule(at: instant) { [unowned self, unowned worker] in
-        worker.timer = nil
-        self.sets.invalidate()
-        self.post(worker, .timeReached)
-        self.drain()
+    worker.timer = instant.map { self.timer(for: worker, at: $0, isPostponed: false) }
+  }
+
+  private func timer(
+    for worker: WorkerRecord, at instant: MonotonicInstant, isPostponed: Bool
+  ) -> TimerIdentifier {
+    self.scheduler.schedule(at: instant) { [unowned self, unowned worker] in
+      // Somebody has ended and we have not looked yet: nobody is given up or killed before that.
+      if self.lookTimer != nil, worker.life.state == .stopping, !isPostponed {
+        worker.timer = self.timer(for: worker, at: self.nextLook, isPostponed: true)
+        return
       }
+      worker.timer = nil
+      self.sets.invalidate()
+      self.post(worker, .timeReached)
+      self.drain()
     }
   }
 

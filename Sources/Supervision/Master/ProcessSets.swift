@@ -33,7 +33,11 @@ final class ProcessSets {
   private var guarded: Set<Int> = []
   private var orphanLook: OrphanLook?
   /// What the last look cost, roughly; zero while that is not worth a thought.
-  private(set) var lookCost = Duration.zero
+  private var lookCost = Duration.zero
+
+  /// How long to go without another look after one that took long. Short beside
+  /// the time KILL is given: who has died of it must be seen before it is over.
+  var rest: Duration { min(self.lookCost * 2, .milliseconds(100)) }
 
   /// - Parameter isHeld: Whether a child is a leader that is not reaped yet.
   init(kernel: any Kernel, isHeld: @escaping (ProcessIdentifier) -> Bool) {
@@ -129,19 +133,15 @@ final class ProcessSets {
     let found = roots.isEmpty ? [] : self.kernel.descendants(below: roots)
     let result = self.attribution.attribute(found, kernel: self.kernel)
     self.lookCost = Self.cost(children: children.count, orphans: found.count)
-    let look = OrphanLook(
-      result: result, isExact: true, goodUntil: now.advanced(by: self.lookCost * Self.rest))
+    let look = OrphanLook(result: result, isExact: true, goodUntil: now.advanced(by: self.rest))
     self.orphanLook = look
     return look
   }
 
-  /// After a look that took long, this many times as long without one.
-  static let rest = 4
-
   /// Measured: a microsecond for each child, which is a number in a list and a
-  /// waitid(2), and fifty for each orphan, whose files in /proc are read.
+  /// waitid(2), and ten for each orphan, whose files in /proc are read.
   private static func cost(children: Int, orphans: Int) -> Duration {
-    let cost = Duration.microseconds(children + 50 * orphans)
+    let cost = Duration.microseconds(children + 10 * orphans)
     return cost < .milliseconds(1) ? .zero : cost
   }
 }

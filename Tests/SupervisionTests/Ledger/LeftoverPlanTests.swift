@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct LeftoverPlanTests {
   private let hierarchy = CgroupHierarchy(
-    mountinfo: "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", membership: "0::/system.slice/p.service"
+    mountinfo: "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw".utf8,
+    membership: "0::/system.slice/p.service".utf8
   )
 
   private func ledger(_ entries: [Ledger.Entry], cgroup: FilePath?, namespace: UInt64 = 1) -> Ledger {
@@ -47,7 +48,8 @@ import Testing
 
   @Test func aCgroupThatHoldsUsIsDoubted() {
     let hierarchy = CgroupHierarchy(
-      mountinfo: "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", membership: "0::/procctl-812/alpha.1")
+      mountinfo: "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw".utf8,
+      membership: "0::/procctl-812/alpha.1".utf8)
     let ledger = self.ledger([], cgroup: "/sys/fs/cgroup/procctl-812")
     let plan = LeftoverPlan(ledger, definitions: [], namespace: 1, hierarchy: hierarchy)
     #expect(plan.cgroup == nil && plan.doubts.count == 1)
