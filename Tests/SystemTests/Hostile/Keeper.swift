@@ -9,6 +9,9 @@ enum Keeper: Hashable, CustomTestStringConvertible {
   /// With every containment there can be here.
   static let possible: [Keeper] = Containment.possible.flatMap { [.spawn($0), .run($0)] }
 
+  /// Each verb once, for what does not depend on the containment and takes long.
+  static let verbs: [Keeper] = Containment.possible.suffix(1).flatMap { [.spawn(.session), .run($0)] }
+
   var containment: Containment {
     switch self {
     case .spawn(let containment), .run(let containment): containment
