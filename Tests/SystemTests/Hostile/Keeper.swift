@@ -37,21 +37,28 @@ enum Keeper: Hashable, CustomTestStringConvertible {
     _ session: TestSession, _ actions: [Bytes], grace: String = Keeper.grace, prelude: [Bytes] = [],
     program: String = Programs.procctl, workload: String = Programs.workload
   ) throws -> TestProcess {
+    var launch = try self.launch(session, actions, grace: grace, program: program, workload: workload)
+    launch.prelude = prelude
+    return try session.start(launch)
+  }
+
+  func launch(
+    _ session: TestSession, _ actions: [Bytes], grace: String = Keeper.grace,
+    program: String = Programs.procctl, workload: String = Programs.workload
+  ) throws -> Launch {
     switch self {
     case .spawn(let containment):
-      var launch = Launch(
+      return Launch(
         program,
         [
           "spawn", "--contain", Bytes(containment.rawValue), "--grace", Bytes(grace), "--", Bytes(workload),
         ] + actions)
-      launch.prelude = prelude
-      return try session.start(launch)
     case .run(let containment):
       var worker = TestWorker(
         "hostile", actions, containment.line, "restart = \"never\"",
         "stop = [ { signal = \"TERM\", wait = \"\(grace)\" }, { signal = \"KILL\" } ]")
       worker.command[0] = workload
-      return try MasterRun(session, [worker], prelude: prelude, program: program).process
+      return Launch(program, ["run", Bytes(try session.write(worker.table + "\n", to: "procctl.toml"))])
     }
   }
 

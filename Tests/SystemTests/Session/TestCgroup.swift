@@ -81,6 +81,9 @@ final class TestCgroup: Sendable {
     return found
   }
 
+  /// Where the v2 tree is mounted.
+  static var mountPoint: String? { self.mount() }
+
   /// Beside v1 hierarchies the v2 tree can be mounted anywhere.
   private static func mount() -> String? {
     for line in (ProcTable.text("/proc/self/mountinfo") ?? "").split(separator: "\n") {
