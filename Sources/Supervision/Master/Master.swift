@@ -119,6 +119,7 @@ package final class Master {
   /// SIGCHLD came: one or many children have ended.
   package func childrenChanged() {
     self.sets.invalidate()
+    var more = false
     for event in self.reaper.collect() {
       switch event {
       case .leaderEnded(let pid, let status):
@@ -127,7 +128,15 @@ package final class Master {
         self.post(worker, .leaderEnded(status))
       case .orphanReaped: break
       case .noChildrenLeft: self.noChildren = true
+      case .moreToCollect: more = true
       }
+    }
+    if more {
+      // Signals and timers first; with zombies left, a look would be long and find nobody gone.
+      _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: .milliseconds(1))) { [weak self] in
+        self?.childrenChanged()
+      }
+      return self.drain()
     }
     for worker in self.leaders.values where !worker.leaderRuns { self.look(at: worker) }
     self.drain()
