@@ -20,9 +20,13 @@
 static void hop_session(int pause_milliseconds) {
     long end = milliseconds() + STORM_SECONDS * 1000L;
     while (milliseconds() < end) {
-        sleep_milliseconds(pause_milliseconds);
+        if (pause_milliseconds > 0) sleep_milliseconds(pause_milliseconds);
         pid_t pid = fork();
-        if (pid < 0) fail("fork");
+        // At a limit of processes it goes on as soon as somebody has been reaped.
+        if (pid < 0) {
+            sched_yield();
+            continue;
+        }
         if (pid > 0) _exit(0);
         alarm(STORM_SECONDS);
         if (setsid() < 0) fail("setsid");

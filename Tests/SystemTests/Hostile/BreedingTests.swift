@@ -132,6 +132,32 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "twenty that leave a zombie at every moment do not keep it from what else it has to do",
+      .needs(.root, "a limit of processes"), arguments: Keeper.possible)
+    func zombiesWithoutEnd(_ keeper: Keeper) async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        // Zombies count: whoever reaps makes room for the next.
+        let limit = try ProcessLimit(1000)
+        let process = try keeper.start(
+          session,
+          limit.actions + [
+            "daemonize", "ignore", "TERM", "many", "20", "tell", Bytes(fifo.path), "hidden", "hop-session",
+            "0", "end", "exit", "0", "end", "exit-on", "TERM", "0", "tell", Bytes(fifo.path), "leader",
+          ], workload: try session.publicWorkload())
+        _ = try await fifo.expect(20, of: "hidden")
+        try await fifo.expect("leader")
+        let stopwatch = Stopwatch()
+        process.send(SIGTERM)
+        let result = try await process.end()
+        #expect(stopwatch.elapsed < .seconds(8), "they would go on for 15 s")
+        #expect(session.members().isEmpty)
+        #expect(result.ending == keeper.ending(afterKilling: 0), "\(result.errors)")
+        try await limit.remove(session)
+      }
+    }
+
     @Test("1500 orphans within moments leave no pile of zombies", arguments: Keeper.possible)
     func orphans(_ keeper: Keeper) async throws {
       try await withSession { session in
