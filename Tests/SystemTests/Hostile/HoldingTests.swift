@@ -73,6 +73,32 @@ extension SystemTests {
     }
 
     @Test(
+      "a command that fills a pipe nobody reads holds nobody up, a report least of all",
+      arguments: Keeper.verbs)
+    func unreadPipe(_ keeper: Keeper) async throws {
+      try await withSession { session in
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        var launch = try keeper.launch(
+          session,
+          ["ignore", "TERM", "exec", "/bin/sh", "-c", "trap '' TERM; while :; do echo full >&2; done"])
+        if case .spawn = keeper { launch.arguments.insert("--json", at: 1) }
+        launch.errors = .descriptor(ends[1])
+        let process = try session.start(launch)
+        // The control: it is full, and nobody could write now.
+        try await session.until("the pipe is full") {
+          var watch = pollfd(fd: ends[1], events: Int16(POLLOUT), revents: 0)
+          return poll(&watch, 1, 0) == 0
+        }
+        process.send(SIGTERM)
+        let result = try await process.end(within: .seconds(20))
+        #expect(session.members().isEmpty)
+        #expect(result.ending == keeper.ending(afterKilling: 128 + SIGKILL))
+      }
+    }
+
+    @Test(
       "a worker that crashes comes back to a free port, though its daemon wiped its environment",
       .needs(.cgroup, "to know it by that"))
     func daemonOfACrashed() async throws {
