@@ -27,6 +27,7 @@ package final class CommandGuard {
   private var timedOut = false
   private var leftovers = 0
   private var termination: Termination?
+  private var isKilling = false
   /// Everyone who was below this process already, started by a program that became us by
   /// execve, and whoever they start. Not the command's.
   private var inherited: Set<ProcessIdentity> = []
@@ -172,10 +173,20 @@ package final class CommandGuard {
   }
 
   private func childrenChanged() {
+    var more = false
     for event in self.reaper.collect() {
-      if case .leaderEnded(_, let status) = event { self.leaderEnded(status) }
+      switch event {
+      case .leaderEnded(_, let status): self.leaderEnded(status)
+      case .orphanReaped, .noChildrenLeft: break
+      case .moreToCollect: more = true
+      }
     }
     if self.status == nil { self.followStoppedCommand() }
+    if more {
+      // Signals and timers first. With zombies left, a look would be long and find the set not empty.
+      self.loop.schedule(at: .now.advanced(by: .milliseconds(1))) { [self] in self.childrenChanged() }
+      return
+    }
     self.termination?.membersChanged()
     if self.guarded.leftovers == .left, self.status != nil, self.termination == nil, self.members().isEmpty {
       self.ended(StopResult(lastSignal: nil, survivors: [], duration: .zero))
@@ -249,11 +260,20 @@ package final class CommandGuard {
 
   /// Everyone below us but the command's zombie and whom we had before it.
   private func members() -> [ProcessStatus] {
+    // A look takes long while thousands come and go, so whoever is to be killed is not looked at before.
+    if self.isKilling, self.inherited.isEmpty { self.kernel.killChildren() }
     var excluded: Set<ProcessIdentifier> = []
     return self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
       if self.inherited.contains(process.identity) || excluded.contains(process.parent) {
         excluded.insert(process.processIdentifier)
         self.inherited.insert(process.identity)
+        return false
+      }
+      // The longer the look, the more have died meanwhile; whom we can reap is no member any more.
+      if process.isDead, process.parent == self.kernel.selfIdentifier,
+        !self.reaper.isHeld(process.processIdentifier),
+        self.kernel.reap(process.processIdentifier) != nil
+      {
         return false
       }
       return process.identity != self.leader || self.status == nil
@@ -263,6 +283,7 @@ package final class CommandGuard {
   private func send(_ signal: Signal, to members: [ProcessStatus]) -> [(ProcessStatus, ProcessError)] {
     if signal == .kill {
       try? self.cgroup?.kill()
+      self.isKilling = true
     } else if self.status == nil, !self.lifelineIsBroken {
       let pid = self.leader.processIdentifier
       _ = try? self.kernel.send(signal, toGroupOf: pid)

@@ -176,6 +176,16 @@ package final class LinuxKernel: Kernel {
     try self.delivery(of: kill(-child.value, signal.rawValue), signal, child)
   }
 
+  /// Sends KILL to every child, by number: unreaped, they keep theirs. Far quicker than a look at
+  /// each, so processes that fork and exit without a pause have hardly gone on in between. The
+  /// newest, who live, come last in the list and are first here; several times over, because some
+  /// have got away.
+  package func killChildren() {
+    for _ in 0..<4 {
+      for child in self.children(of: self.selfIdentifier).reversed() { kill(child.value, SIGKILL) }
+    }
+  }
+
   private func delivery(
     of result: Int32, _ signal: Signal, _ pid: ProcessIdentifier
   ) throws(ProcessError) -> SignalDelivery {

@@ -145,6 +145,7 @@ package final class Master {
 
   private func lookForEnded() {
     self.sets.invalidate()
+    var more = false
     for event in self.reaper.collect() {
       switch event {
       case .leaderEnded(let pid, let status):
@@ -154,7 +155,19 @@ package final class Master {
         self.leaderEnded(worker, status)
       case .orphanReaped(let pid, _): self.sets.reaped(pid)
       case .noChildrenLeft: self.noChildren = true
+      case .moreToCollect: more = true
       }
+    }
+    if more {
+      // Signals and timers first; with zombies left, a look would be long and find nobody gone.
+      if self.lookTimer == nil {
+        self.lookTimer = self.scheduler.schedule(at: self.scheduler.now.advanced(by: .milliseconds(1))) {
+          [unowned self] in
+          self.lookTimer = nil
+          self.lookForEnded()
+        }
+      }
+      return self.drain()
     }
     for index in self.leaderless.sorted() { self.look(at: self.workers[index]) }
     self.drain()

@@ -35,9 +35,14 @@ extension Master {
   }
 
   private func everyoneLeft() -> [ProcessStatus] {
-    // A leader that has ended is ours to reap, at the very end.
+    // A leader that has ended is ours to reap, at the very end; whoever else has died meanwhile, now.
     self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
-      self.leaders[process.processIdentifier]?.leaderRuns ?? true
+      if process.isDead, process.parent == self.kernel.selfIdentifier,
+        self.leaders[process.processIdentifier] == nil, self.kernel.reap(process.processIdentifier) != nil
+      {
+        return false
+      }
+      return self.leaders[process.processIdentifier]?.leaderRuns ?? true
     }
   }
 
@@ -79,7 +84,12 @@ extension Master {
   }
 
   private func noChildrenLeft() -> Bool {
-    if self.reaper.collect().contains(.noChildrenLeft) { self.noChildren = true }
+    var events: [Reaper.Event]
+    // Nobody lives who could make more of them.
+    repeat {
+      events = self.reaper.collect()
+      if events.contains(.noChildrenLeft) { self.noChildren = true }
+    } while events.contains(.moreToCollect)
     return self.noChildren
   }
 }

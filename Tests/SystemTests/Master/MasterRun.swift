@@ -21,10 +21,22 @@ struct TestWorker {
 
   var table: String {
     var table = ["[workers.\(self.name)]"]
-    table.append("command = [\(self.command.map { "\"\($0)\"" }.joined(separator: ", "))]")
+    table.append("command = [\(self.command.map(Self.quoted).joined(separator: ", "))]")
     if let port = self.port { table.append("port = \(port)") }
     if let ready = self.ready { table.append("ready = \"\(ready)\"") }
     return (table + self.lines).joined(separator: "\n")
+  }
+
+  /// A basic string of TOML.
+  private static func quoted(_ text: String) -> String {
+    let characters = text.unicodeScalars.map { scalar -> String in
+      switch scalar {
+      case "\"", "\\": "\\\(scalar)"
+      case "\n": "\\n"
+      default: "\(scalar)"
+      }
+    }
+    return "\"\(characters.joined())\""
   }
 }
 

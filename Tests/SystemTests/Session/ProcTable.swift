@@ -23,7 +23,8 @@ struct ObservedProcess: Hashable, Sendable, CustomStringConvertible {
     hasher.combine(self.startTime)
   }
 
-  var isZombie: Bool { self.state == "Z" || self.state == "X" }
+  /// Nothing of it runs any more. One whose main thread alone has ended is shown as Z too.
+  var isZombie: Bool { (self.state == "Z" || self.state == "X") && self.threads <= 1 }
 
   var description: String {
     "pid \(self.pid) (\(self.name), \(self.state), parent \(self.parent), session \(self.session))"
