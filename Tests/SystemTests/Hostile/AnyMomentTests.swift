@@ -74,7 +74,8 @@ extension SystemTests {
               "daemonize", "ignore", "TERM", "tell", path, "hidden", "end", "exit-on", "TERM", "7", "tell",
               path, "leader", "await", Bytes(gate.path), "exit", "7",
             ], grace: "30ms")
-          let leader = try #require(try await fifo.expect("hidden", "leader")["leader"])
+          let announced = try #require(try await fifo.expect("hidden", "leader")["leader"])
+          let leader = try session.outside(announced, keeper.containment)
           switch keeper {
           case .spawn: try gate.open()
           case .run: process.send(SIGTERM)

@@ -7,10 +7,12 @@ enum Keeper: Hashable, CustomTestStringConvertible {
   case run(Containment)
 
   /// With every containment there can be here.
-  static let possible: [Keeper] = Containment.possible.flatMap { [.spawn($0), .run($0)] }
+  static let possible: [Keeper] =
+    // A spawn is a guard by itself.
+    Containment.possible.filter { $0 != .guardian }.map { .spawn($0) } + Containment.possible.map { .run($0) }
 
   /// Each verb once, for what does not depend on the containment and takes long.
-  static let verbs: [Keeper] = Containment.possible.suffix(1).flatMap { [.spawn(.session), .run($0)] }
+  static let verbs: [Keeper] = [.spawn(.session), .run(TestCgroup.parent == nil ? .session : .cgroup)]
 
   var containment: Containment {
     switch self {
@@ -118,7 +120,8 @@ struct HostileWorkload: Sendable, CustomTestStringConvertible {
     try await withSession(sourceLocation: sourceLocation) { session in
       let fifo = try session.announcements()
       let process = try keeper.start(session, self.words(fifo))
-      try await before(session, try await self.stand(fifo))
+      try await before(
+        session, try await self.stand(fifo).map { try session.outside($0, keeper.containment) })
       process.send(SIGTERM)
       let result = try await process.end(within: .seconds(20))
       #expect(session.members().isEmpty, "when it returns", sourceLocation: sourceLocation)

@@ -33,7 +33,8 @@ extension SystemTests {
             "child", "session", "exit-on", "TERM", "0", "tell", path, "below", "stop-group", "end",
             "exit-on", "TERM", "0", "tell", path, "leader",
           ], grace: "20s")
-        let below = try #require(try await fifo.expect("below", "leader")["below"])
+        let announced = try #require(try await fifo.expect("below", "leader")["below"])
+        let below = try session.outside(announced, keeper.containment)
         try await session.untilState(of: below, is: "T")
         let stopwatch = Stopwatch()
         process.send(SIGTERM)
@@ -141,7 +142,8 @@ extension SystemTests {
             "child", "session", "exec", "/bin/sh", "-c", Bytes(script), Bytes(Programs.workload), path, "end",
             "exit-on", "TERM", "0", "tell", path, "leader",
           ])
-        let tracer = try #require(try await fifo.expect("tracer", "leader")["tracer"])
+        let announced = try #require(try await fifo.expect("tracer", "leader")["tracer"])
+        let tracer = try session.outside(announced, keeper.containment)
         let traced = try #require(
           session.members().first { ProcTable.status($0.pid, "TracerPid") == "\(tracer)" })
         #expect(ProcTable.process(traced.pid)?.state == (stop ? "t" : "S"))
@@ -195,7 +197,8 @@ extension SystemTests {
         let process = try keeper.start(
           session,
           ["daemonize", "tell", path, "below", "end", "exit-on", "TERM", "0", "tell", path, "leader"])
-        let traced = try #require(try await fifo.expect("below", "leader")["below"])
+        let announced = try #require(try await fifo.expect("below", "leader")["below"])
+        let traced = try session.outside(announced, keeper.containment)
         let tracer = try session.workload(["trace", "\(traced)", "tell", path, "tracer"])
         try await fifo.expect("tracer")
         process.send(SIGTERM)

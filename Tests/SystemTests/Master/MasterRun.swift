@@ -123,3 +123,17 @@ enum Containment: String, CaseIterable, CustomTestStringConvertible {
   var line: String { "contain = \"\(self.rawValue)\"" }
   var testDescription: String { self.rawValue }
 }
+
+extension TestSession {
+  /// The number a process of this test has for us that has announced itself by its own: in a pid
+  /// namespace that is another one (proc(5), NSpid), and ours may be an innocent's.
+  func outside(_ announced: pid_t, _ containment: Containment) throws -> pid_t {
+    guard containment == .pidNamespace else { return announced }
+    let member = self.members().first { member in
+      let numbers = ProcTable.status(member.pid, "NSpid")?.split(whereSeparator: \.isWhitespace) ?? []
+      return numbers.count > 1 && numbers.last == "\(announced)"
+    }
+    guard let member else { throw WaitError("nobody is \(announced) in a namespace of this test") }
+    return member.pid
+  }
+}
