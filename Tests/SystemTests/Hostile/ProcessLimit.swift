@@ -41,6 +41,9 @@ final class ProcessLimit: Sendable {
     try self.set("\(count)")
   }
 
+  /// After a test that failed, once the session has been swept: then nobody is in it.
+  deinit { if let path = self.path { rmdir(path) } }
+
   /// The new limit: `max` for none.
   func set(_ limit: String) throws {
     guard let path = self.path else { throw WaitError("a limit for good") }
