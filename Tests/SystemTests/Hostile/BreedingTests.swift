@@ -74,7 +74,7 @@ extension SystemTests {
     func storm(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
-        let limit = try ProcessLimit(Storm.limit)
+        let limit = try ProcessLimit(session, Storm.limit)
         let storm = Storm(session)
         let process = try keeper.start(
           session, storm.actions(limit, fifo), workload: try session.publicWorkload())
@@ -96,7 +96,7 @@ extension SystemTests {
     func stormOfSomebody() async throws {
       try await withSession { session in
         let fifo = try session.announcements()
-        let limit = try ProcessLimit(Storm.limit)
+        let limit = try ProcessLimit(session, Storm.limit)
         let storm = Storm(session)
         let target = try session.start(
           Launch(try session.publicWorkload(), storm.actions(limit, fifo)))
@@ -117,7 +117,7 @@ extension SystemTests {
     func controlStorm() async throws {
       try await withSession { session in
         let fifo = try session.announcements()
-        let limit = try ProcessLimit(Storm.limit)
+        let limit = try ProcessLimit(session, Storm.limit)
         let storm = Storm(session)
         let process = try session.start(
           Launch(try session.publicWorkload(), storm.actions(limit, fifo)))
@@ -139,7 +139,7 @@ extension SystemTests {
       try await withSession { session in
         let fifo = try session.announcements()
         // Zombies count: whoever reaps makes room for the next.
-        let limit = try ProcessLimit(1000)
+        let limit = try ProcessLimit(session, 1000)
         let process = try keeper.start(
           session,
           limit.actions + [
