@@ -22,7 +22,7 @@ extension SystemTests {
       #expect(session.cgroup?.children().isEmpty != false, "\(when)")
     }
 
-    @Test("a TERM at any moment of the start leaves nothing", arguments: Keeper.possible)
+    @Test("a TERM at any moment of the start leaves nothing", arguments: Keeper.verbs)
     func starting(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
@@ -61,7 +61,7 @@ extension SystemTests {
       }
     }
 
-    @Test("a TERM at any moment of the clean-up changes nothing", arguments: Keeper.possible)
+    @Test("a TERM at any moment of the clean-up changes nothing", arguments: Keeper.verbs)
     func cleaningUp(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()

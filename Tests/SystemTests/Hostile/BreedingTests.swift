@@ -27,14 +27,14 @@ extension SystemTests {
         ], hidden: 500),
     ]
 
-    @Test("nobody is left of", arguments: workloads, Keeper.possible)
-    func ended(_ workload: HostileWorkload, _ keeper: Keeper) async throws {
-      try await workload.end(with: keeper)
+    @Test("nobody is left of", arguments: workloads)
+    func ended(_ workload: HostileWorkload) async throws {
+      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
     }
 
-    @Test("control: timeout -k leaves some of", arguments: workloads)
-    func control(_ workload: HostileWorkload) async throws {
-      try await workload.survivesTimeout()
+    @Test("control: timeout -k leaves some of each")
+    func control() async throws {
+      try await concurrently(Self.workloads) { workload in try await workload.survivesTimeout() }
     }
 
     /// A fork storm at its limit of processes.
@@ -74,7 +74,7 @@ extension SystemTests {
     func storm(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
-        let limit = try ProcessLimit(Storm.limit)
+        let limit = try ProcessLimit(session, Storm.limit)
         let storm = Storm(session)
         let process = try keeper.start(
           session, storm.actions(limit, fifo), workload: try session.publicWorkload())
@@ -96,7 +96,7 @@ extension SystemTests {
     func stormOfSomebody() async throws {
       try await withSession { session in
         let fifo = try session.announcements()
-        let limit = try ProcessLimit(Storm.limit)
+        let limit = try ProcessLimit(session, Storm.limit)
         let storm = Storm(session)
         let target = try session.start(
           Launch(try session.publicWorkload(), storm.actions(limit, fifo)))
@@ -117,7 +117,7 @@ extension SystemTests {
     func controlStorm() async throws {
       try await withSession { session in
         let fifo = try session.announcements()
-        let limit = try ProcessLimit(Storm.limit)
+        let limit = try ProcessLimit(session, Storm.limit)
         let storm = Storm(session)
         let process = try session.start(
           Launch(try session.publicWorkload(), storm.actions(limit, fifo)))
@@ -134,12 +134,12 @@ extension SystemTests {
 
     @Test(
       "twenty that leave a zombie at every moment do not keep it from what else it has to do",
-      .needs(.root, "a limit of processes"), arguments: Keeper.possible)
+      .needs(.root, "a limit of processes"), arguments: Keeper.verbs)
     func zombiesWithoutEnd(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         // Zombies count: whoever reaps makes room for the next.
-        let limit = try ProcessLimit(1000)
+        let limit = try ProcessLimit(session, 1000)
         let process = try keeper.start(
           session,
           limit.actions + [
@@ -158,7 +158,7 @@ extension SystemTests {
       }
     }
 
-    @Test("1500 orphans within moments leave no pile of zombies", arguments: Keeper.possible)
+    @Test("1500 orphans within moments leave no pile of zombies", arguments: Keeper.verbs)
     func orphans(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()

@@ -152,7 +152,7 @@ extension SystemTests {
       arguments: Keeper.possible)
     func full(_ keeper: Keeper) async throws {
       try await withSession { session in
-        let limit = try ProcessLimit(100)
+        let limit = try ProcessLimit(session, 100)
         _ = try await Self.keep(session, keeper, prelude: limit.actions) { process in
           // Procctl, the leader, the daemon: not one more, from now on.
           let count = try #require(limit.count)

@@ -54,28 +54,26 @@ extension SystemTests {
         ], hidden: 2),
     ]
 
-    @Test("nobody is left of", arguments: workloads, Keeper.possible)
-    func ended(_ workload: HostileWorkload, _ keeper: Keeper) async throws {
-      try await workload.end(with: keeper)
+    @Test("nobody is left of", arguments: workloads)
+    func ended(_ workload: HostileWorkload) async throws {
+      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
     }
 
-    @Test("control: timeout -k leaves some of", arguments: workloads)
-    func control(_ workload: HostileWorkload) async throws {
-      try await workload.survivesTimeout()
-    }
-
-    @Test(
-      "nobody is left of", .needs(.root, "other users and namespaces"), arguments: privileged,
-      Keeper.possible)
-    func endedPrivileged(_ workload: HostileWorkload, _ keeper: Keeper) async throws {
-      try await workload.end(with: keeper)
+    @Test("control: timeout -k leaves some of each")
+    func control() async throws {
+      try await concurrently(Self.workloads) { workload in try await workload.survivesTimeout() }
     }
 
     @Test(
-      "control: timeout -k leaves some of", .needs(.root, "other users and namespaces"),
-      arguments: privileged)
-    func controlPrivileged(_ workload: HostileWorkload) async throws {
-      try await workload.survivesTimeout()
+      "nobody is left of", .needs(.root, "other users and namespaces"), arguments: privileged)
+    func endedPrivileged(_ workload: HostileWorkload) async throws {
+      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
+    }
+
+    @Test(
+      "control: timeout -k leaves some of each", .needs(.root, "other users and namespaces"))
+    func controlPrivileged() async throws {
+      try await concurrently(Self.privileged) { workload in try await workload.survivesTimeout() }
     }
 
     @Test(
@@ -95,7 +93,9 @@ extension SystemTests {
             Bytes(Programs.workload),
           ])
         try await fifo.expect("hidden")
-        #expect(session.members().contains { $0.name == "sleep" })
+        try await session.until("its sleep is there") {
+          session.members().contains { $0.name == "sleep" }
+        }
         process.send(SIGTERM)
         let result = try await process.end()
         #expect(session.members().isEmpty)

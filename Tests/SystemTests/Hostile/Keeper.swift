@@ -114,7 +114,7 @@ struct HostileWorkload: Sendable, CustomTestStringConvertible {
   /// - Parameter before: What else the test does to it once it stands.
   func end(
     with keeper: Keeper, sourceLocation: SourceLocation = #_sourceLocation,
-    before: (TestSession, [pid_t]) async throws -> Void = { _, _ in },
+    before: @Sendable (TestSession, [pid_t]) async throws -> Void = { _, _ in },
     after: (TestSession) async throws -> Void = { _ in }
   ) async throws {
     try await withSession(sourceLocation: sourceLocation) { session in
@@ -124,9 +124,10 @@ struct HostileWorkload: Sendable, CustomTestStringConvertible {
         session, try await self.stand(fifo).map { try session.outside($0, keeper.containment) })
       process.send(SIGTERM)
       let result = try await process.end(within: .seconds(20))
-      #expect(session.members().isEmpty, "when it returns", sourceLocation: sourceLocation)
+      #expect(session.members().isEmpty, "\(keeper.testDescription)", sourceLocation: sourceLocation)
       #expect(
-        result.ending == keeper.ending(afterKilling: self.status), "\(result.errors)",
+        result.ending == keeper.ending(afterKilling: self.status),
+        "\(keeper.testDescription): \(result.errors)",
         sourceLocation: sourceLocation)
       let closed = try await process.output?.expectEnd(within: .seconds(2))
       #expect(closed == true, "the caller's pipe", sourceLocation: sourceLocation)
@@ -137,7 +138,7 @@ struct HostileWorkload: Sendable, CustomTestStringConvertible {
   /// The control: under timeout(1), which asks, waits, and kills, somebody of it is left.
   func survivesTimeout(
     sourceLocation: SourceLocation = #_sourceLocation,
-    before: (TestSession, [pid_t]) async throws -> Void = { _, _ in }
+    before: @Sendable (TestSession, [pid_t]) async throws -> Void = { _, _ in }
   ) async throws {
     try await withSession(sourceLocation: sourceLocation) { session in
       let fifo = try session.announcements()
@@ -148,8 +149,18 @@ struct HostileWorkload: Sendable, CustomTestStringConvertible {
       process.send(SIGTERM)
       try await process.end(within: .seconds(20))
       let left = session.members()
-      #expect(!left.isEmpty, "it is as hostile as it says", sourceLocation: sourceLocation)
+      #expect(!left.isEmpty, "as hostile as it says: \(self.name)", sourceLocation: sourceLocation)
       try await session.sweep()
     }
+  }
+}
+
+/// Does it for all of them at once: most of these tests wait, for a grace or for process 1 to reap.
+func concurrently<Item: Sendable>(
+  _ items: [Item], _ body: @escaping @Sendable (Item) async throws -> Void
+) async throws {
+  try await withThrowingTaskGroup(of: Void.self) { group in
+    for item in items { group.addTask { try await body(item) } }
+    try await group.waitForAll()
   }
 }

@@ -28,7 +28,7 @@ final class ProcessLimit: Sendable {
     return parent
   }()
 
-  init(_ count: Int) throws {
+  init(_ session: TestSession, _ count: Int) throws {
     guard let parent = Self.parent else {
       self.path = nil
       self.actions = ["limit-processes", "\(count)", "user", "\(self.user)"]
@@ -38,8 +38,12 @@ final class ProcessLimit: Sendable {
     guard mkdir(path, 0o755) == 0 else { throw WaitError("mkdir \(path): \(errno)") }
     self.path = path
     self.actions = ["join", Bytes(path)]
+    session.keep(self)
     try self.set("\(count)")
   }
+
+  /// After a test that failed, once the session has been swept: then nobody is in it.
+  deinit { if let path = self.path { rmdir(path) } }
 
   /// The new limit: `max` for none.
   func set(_ limit: String) throws {

@@ -12,14 +12,14 @@ extension SystemTests {
         ])
     ]
 
-    @Test("nobody is left of", arguments: workloads, Keeper.possible)
-    func ended(_ workload: HostileWorkload, _ keeper: Keeper) async throws {
-      try await workload.end(with: keeper)
+    @Test("nobody is left of", arguments: workloads)
+    func ended(_ workload: HostileWorkload) async throws {
+      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
     }
 
-    @Test("control: timeout -k leaves some of", arguments: workloads)
-    func control(_ workload: HostileWorkload) async throws {
-      try await workload.survivesTimeout()
+    @Test("control: timeout -k leaves some of each")
+    func control() async throws {
+      try await concurrently(Self.workloads) { workload in try await workload.survivesTimeout() }
     }
 
     @Test("a stopped process that would obey is continued, and obeys", arguments: Keeper.possible)
@@ -92,9 +92,12 @@ extension SystemTests {
 
     @Test(
       "frozen by version 1 it cannot be killed: it is named, with the reason, and dies when thawed",
-      .needs(.root, "a freezer"), .enabled(if: Freezer.parent != nil, "a freezer of version 1"),
-      arguments: Keeper.verbs)
-    func frozenForGood(_ keeper: Keeper) async throws {
+      .needs(.root, "a freezer"), .enabled(if: Freezer.parent != nil, "a freezer of version 1"))
+    func frozenForGood() async throws {
+      try await concurrently(Keeper.verbs) { keeper in try await Self.frozenForGood(keeper) }
+    }
+
+    private static func frozenForGood(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let path = Bytes(fifo.path)
@@ -156,8 +159,12 @@ extension SystemTests {
 
     @Test(
       "traced from outside it is killed, but its zombie is the tracer's: it is named, with the tracer",
-      .needs(.root, "to trace who is no child"), arguments: Keeper.verbs)
-    func tracerOutside(_ keeper: Keeper) async throws {
+      .needs(.root, "to trace who is no child"))
+    func tracerOutside() async throws {
+      try await concurrently(Keeper.verbs) { keeper in try await Self.tracerOutside(keeper) }
+    }
+
+    private static func tracerOutside(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let path = Bytes(fifo.path)

@@ -31,6 +31,7 @@ final class TestSession: @unchecked Sendable {
   let cgroup: TestCgroup?
   private let cookie: String
   private var processes: [TestProcess] = []
+  private var kept: [AnyObject] = []
   private var ports: Set<UInt16> = []
   /// Sessions its processes were seen in: by these its zombies are known, who have no environment.
   private var sessions: Set<pid_t> = []
@@ -110,6 +111,9 @@ final class TestSession: @unchecked Sendable {
     "PROCCTL_TEST", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
     "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LC_ALL", "LANG",
   ]
+
+  /// Holds on to it until everything is cleaned up.
+  func keep(_ object: AnyObject) { self.kept.append(object) }
 
   // MARK: Looking, from outside
 
