@@ -9,9 +9,11 @@ final class NamespacedSpawn {
   private let channel: GuardChannel
   private let namespace: ProcessNamespace
   private var inner: ProcessIdentity?
-  /// How the command itself ended and how many it left; nil until the guard has told, or if it was
-  /// killed before it could.
-  private var told: (TerminationStatus, Int)?
+  private var told: (status: TerminationStatus, leftovers: Int)?
+  private var lastSignal: Signal?
+  /// How much longer than the guard inside the one outside waits: it is there for the case that
+  /// the one inside fails.
+  private static let extraGrace = Duration.seconds(1)
   /// Called once, when the command runs, with the guard's identity: the command's own number
   /// means nothing outside.
   var whenStarted: ((ProcessIdentity) -> Void)?
@@ -23,13 +25,16 @@ final class NamespacedSpawn {
       switch event {
       case .started: if let inner = self.inner { self.whenStarted?(inner) }
       case .commandEnded(let status, let leftovers): self.told = (status, leftovers)
+      case .ended(let lastSignal): self.lastSignal = lastSignal
       // It has said so on standard error, and its status says it too.
       case .failed: break
       }
     }
   }
 
-  func command(_ guarded: GuardedCommand) throws(ProcessError) -> Command {
+  /// Puts the guard inside in the command's place. It conducts the stop, with the signal and the
+  /// grace that were asked for, and is itself asked by TERM.
+  func wrap(_ guarded: inout GuardedCommand) throws(ProcessError) {
     var launch = GuardLaunch(
       program: .path("/proc/self/exe"), namespace: self.namespace, leftovers: .ended)
     if let obstacle = launch.obstacle(to: guarded.command.setup) { throw obstacle }
@@ -37,7 +42,10 @@ final class NamespacedSpawn {
       "--signal", ByteString("\(guarded.stopSignal.rawValue)"),
       "--grace", ByteString(guarded.grace.text),
     ]
-    return launch.command(guarded.command, channel: self.channel)
+    guarded.command = launch.command(guarded.command, channel: self.channel)
+    guarded.stopSignal = .terminate
+    guarded.signalMap[.terminate] = .terminate
+    guarded.grace += NamespacedSpawn.extraGrace
   }
 
   func wasSpawned(_ identity: ProcessIdentity) {
@@ -45,8 +53,17 @@ final class NamespacedSpawn {
     self.channel.guardWasSpawned()
   }
 
-  var end: (TerminationStatus, Int)? {
+  /// How the command itself ended and how many it left; nil if the guard was killed before it could tell.
+  var end: (status: TerminationStatus, leftovers: Int)? {
     self.channel.drain()
     return self.told
+  }
+
+  /// What the guard inside knows better than the one outside.
+  func complete(_ report: inout GuardReport) {
+    guard let end = self.end else { return }
+    report.status = end.status
+    report.leftovers = end.leftovers
+    if let lastSignal = self.lastSignal { report.lastSignal = lastSignal }
   }
 }

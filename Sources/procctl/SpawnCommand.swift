@@ -214,7 +214,7 @@ struct SpawnCommand: Verb {
     let loop = try EventLoop()
     let namespace = self.contain == .pidNamespace ? try NamespacedSpawn(on: loop) : nil
     if let namespace {
-      guarded.command = try namespace.command(guarded)
+      try namespace.wrap(&guarded)
       namespace.whenStarted = { reporter.started($0) }
     }
     let commandGuard = try CommandGuard(guarded, on: loop)
@@ -227,9 +227,7 @@ struct SpawnCommand: Verb {
       if self.leaveLeftovers { procctl_release_clean_pages() }
       if self.detachedSupervisor { StandardDescriptors.letGoOfCaller(closing: self.statusFd) }
     }
-    if let end = namespace?.end {
-      (report.status, report.leftovers) = end
-    }
+    namespace?.complete(&report)
     let heldPorts = PortGuard.held(self.port)
     if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }
     for survivor in report.survivors { Message.error("survived: \(survivor)") }

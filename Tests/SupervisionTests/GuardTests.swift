@@ -18,12 +18,14 @@ import Testing
         == .commandEnded(.signaled(.segmentationFault, coreDumped: true), leftovers: 0))
     #expect(
       event(#"{"event":"failed","message":"no such thing","exit_status":127}"#) == .failed("no such thing"))
+    #expect(event(#"{"event":"ended","last_signal":"SIGKILL"}"#) == .ended(lastSignal: .kill))
+    #expect(event(#"{"event":"ended"}"#) == .ended(lastSignal: nil))
   }
 
   @Test(
     "what is no event is none",
     arguments: [
-      "", "{", "[]", "null", #"{"event":"ended"}"#, #"{"event":"started"}"#,
+      "", "{", "[]", "null", #"{"event":"begun"}"#, #"{"event":"started"}"#,
       #"{"event":"started","pid":"x"}"#,
       #"{"event":"command-ended"}"#, #"{"event":"command-ended","signal":"SIGNONE"}"#, "\u{0}",
     ])

@@ -10,6 +10,8 @@ package enum GuardEvent: Sendable, Equatable {
   case failed(String)
   /// The command's own process has ended and left this many behind.
   case commandEnded(TerminationStatus, leftovers: Int)
+  /// Nobody is left; the last signal that took.
+  case ended(lastSignal: Signal?)
 
   private struct Line: Decodable {
     var event: String
@@ -20,9 +22,10 @@ package enum GuardEvent: Sendable, Equatable {
     var signal: String?
     var core_dumped: Bool?
     var leftovers: Int?
+    var last_signal: String?
   }
 
-  /// Nil for events that say nothing new, and for what is no event.
+  /// Nil for what is no event.
   package init?(line: some Sequence<UInt8>) {
     guard let line = try? JSONDecoder().decode(Line.self, from: Data(line)) else { return nil }
     switch line.event {
@@ -41,6 +44,8 @@ package enum GuardEvent: Sendable, Equatable {
         return nil
       }
       self = .commandEnded(status, leftovers: line.leftovers ?? 0)
+    case "ended":
+      self = .ended(lastSignal: line.last_signal.flatMap { Signal(name: $0) })
     default:
       return nil
     }

@@ -28,6 +28,8 @@ extension Master {
       self.sets.invalidate()
       if leftovers == 0 { self.expectEnd(ofGuardOf: worker) }
       self.post(worker, .leaderEnded(status))
+    // The kernel tells the same by SIGCHLD, and more surely.
+    case .ended: break
     }
   }
 

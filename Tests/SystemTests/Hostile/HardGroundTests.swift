@@ -169,7 +169,7 @@ extension SystemTests {
     // MARK: Without rights
 
     @Test(
-      "where the cgroups are read-only, auto takes sessions and says so, and cgroup refuses",
+      "where the cgroups are read-only, auto takes guards and says so, and cgroup refuses",
       .needs(.root, "a mount of its own"), .needs(.cgroup, "to take it away"))
     func readOnlyCgroups() async throws {
       try await withSession { session in
@@ -184,7 +184,7 @@ extension SystemTests {
         run.send(SIGTERM)
         let automatic = try await run.end()
         #expect(automatic.ending == .exited(0))
-        #expect(automatic.errors.contains("workers are contained by sessions"), "\(automatic.errors)")
+        #expect(automatic.errors.contains("workers are contained by guards"), "\(automatic.errors)")
         #expect(automatic.errors.contains("Read-only file system"), "and why")
 
         let refused = try await self.readOnly(session, ["run", Bytes(strict)]).end()

@@ -120,8 +120,8 @@ struct HostileWorkload: Sendable, CustomTestStringConvertible {
     try await withSession(sourceLocation: sourceLocation) { session in
       let fifo = try session.announcements()
       let process = try keeper.start(session, self.words(fifo))
-      try await before(
-        session, try await self.stand(fifo).map { try session.outside($0, keeper.containment) })
+      let hidden = try await self.stand(fifo)
+      try await before(session, session.outside(hidden, keeper.containment))
       process.send(SIGTERM)
       let result = try await process.end(within: .seconds(20))
       #expect(session.members().isEmpty, "\(keeper.testDescription)", sourceLocation: sourceLocation)

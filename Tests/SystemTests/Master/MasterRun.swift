@@ -128,12 +128,21 @@ extension TestSession {
   /// The number a process of this test has for us that has announced itself by its own: in a pid
   /// namespace that is another one (proc(5), NSpid), and ours may be an innocent's.
   func outside(_ announced: pid_t, _ containment: Containment) throws -> pid_t {
-    guard containment == .pidNamespace else { return announced }
-    let member = self.members().first { member in
-      let numbers = ProcTable.status(member.pid, "NSpid")?.split(whereSeparator: \.isWhitespace) ?? []
-      return numbers.count > 1 && numbers.last == "\(announced)"
+    guard let own = self.outside([announced], containment).first else {
+      throw WaitError("nobody is \(announced) in a namespace of this test")
     }
-    guard let member else { throw WaitError("nobody is \(announced) in a namespace of this test") }
-    return member.pid
+    return own
+  }
+
+  /// The same for many; whoever has ended meanwhile is left out.
+  func outside(_ announced: [pid_t], _ containment: Containment) -> [pid_t] {
+    guard containment == .pidNamespace else { return announced }
+    var own: [Substring: pid_t] = [:]
+    for member in self.members() {
+      let status = ProcTable.status(member.pid, "NSpid") ?? ""
+      let numbers = status.split(whereSeparator: \.isWhitespace)
+      if numbers.count > 1, let inner = numbers.last { own[inner] = member.pid }
+    }
+    return announced.compactMap { own["\($0)"] }
   }
 }
