@@ -319,7 +319,7 @@ package final class Master {
     }
   }
 
-  private func send(_ signal: Signal, to worker: WorkerRecord) {
+  func send(_ signal: Signal, to worker: WorkerRecord) {
     // After a kill everyone may have changed.
     if signal == .kill {
       self.sets.invalidate()

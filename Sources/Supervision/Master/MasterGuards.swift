@@ -18,9 +18,12 @@ extension Master {
     switch event {
     case .started(let identity):
       // The first process of a pid namespace counts from 1; there we know the program only as its child.
-      guard !guardian.endsWithGuard else { return }
-      guardian.program = identity
-      self.sets.add(worker: worker.index, program: identity.processIdentifier)
+      if !guardian.endsWithGuard {
+        guardian.program = identity
+        self.sets.add(worker: worker.index, program: identity.processIdentifier)
+      }
+      // A stop that was faster than the guard had nobody to signal.
+      if let signal = worker.lastSignal { self.send(signal, to: worker) }
     case .failed(let reason):
       guardian.failure = reason
     case .commandEnded(let status, let leftovers):

@@ -123,6 +123,27 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "a stop that is faster than the guard's start is obeyed all the same",
+      arguments: Containment.tiedToMaster)
+    func stoppedAtOnce(_ containment: Containment) async throws {
+      try await withSession { session in
+        for _ in 0..<5 {
+          let master = try MasterRun(
+            session,
+            [
+              TestWorker(
+                "alpha", ["hold"], "stop = [ { signal = \"TERM\", wait = \"30s\" } ]", containment.line)
+            ])
+          // Without a probe it counts as ready when its guard runs, which has not come to its program then.
+          try await master.allReady()
+          let (result, took) = try await master.stop()
+          #expect(result.ending == .exited(0), "\(result.errors)")
+          #expect(took < .seconds(10))
+        }
+      }
+    }
+
     @Test("a worker's own end is told at once, though its guard lives on for what it left")
     func leftovers() async throws {
       try await withSession { session in

@@ -68,7 +68,7 @@ extension SystemTests {
             TestWorker(
               "alpha",
               [
-                "child", "session", "await", Bytes(gate.path), "notify", "READY=1\\nSTATUS=serving", "end",
+                "child", "session", "await", Bytes(gate.path), "notify", "READY=1\nSTATUS=serving", "end",
                 "tell",
                 Bytes(fifo.path), "up",
               ], ready: "notify")

@@ -88,7 +88,9 @@ extension SystemTests {
         process.send(SIGTERM)
         let result = try await process.end()
         #expect(try await events.expectEnd(within: .seconds(5)))
-        let ended = try json(events.lines[1])
+        let own = try json(events.lines[1])
+        #expect(own["event"] as? String == "command-ended" && own["leftovers"] as? Int == 0)
+        let ended = try json(events.lines[2])
         #expect(ended["event"] as? String == "ended")
         #expect(ended["pid"] as? Int == Int(pid))
         // The signal may come before the program has its handler.
