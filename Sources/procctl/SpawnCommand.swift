@@ -163,7 +163,13 @@ struct SpawnCommand: Verb {
 
     try PortGuard.requireFree(self.port)
     let registration = try self.name.map { try SpawnRegistry.register(name: $0) }
-    defer { registration?.remove() }
+    defer {
+      do throws(ProcessError) {
+        try registration?.remove()
+      } catch {
+        Message.error("spawn: \(error)")
+      }
+    }
     let reporter = SpawnReporter(descriptor: self.statusFd, finalOnStandardError: self.json)
     let commandGuard = try CommandGuard(guarded)
     let report = try commandGuard.run { identity in
@@ -175,6 +181,9 @@ struct SpawnCommand: Verb {
     for survivor in report.survivors { Message.error("survived: \(survivor)") }
     if report.survivors.isEmpty, !report.isProven {
       Message.error("a child is left that the kernel knows and /proc does not show")
+    }
+    if report.survivors.isEmpty, let cgroup = report.leftCgroup {
+      Message.error("spawn: remove cgroup \(cgroup): it is left, and empty")
     }
     for held in heldPorts { Message.error("port \(held)") }
     return heldPorts.isEmpty ? ExitStatus.of(report) : ExitStatus.failed

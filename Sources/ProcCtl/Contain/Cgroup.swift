@@ -91,7 +91,8 @@ package final class Cgroup {
 
   private static func remove(_ directory: FilePath) -> Bool {
     for child in Cgroup.children(of: directory) where !Cgroup.remove(child) { return false }
-    return rmdir(directory.string) == 0 || errno == ENOENT
+    // Once more: somebody may have been on his way out.
+    return rmdir(directory.string) == 0 || rmdir(directory.string) == 0 || errno == ENOENT
   }
 
   private static func children(of directory: FilePath) -> [FilePath] {

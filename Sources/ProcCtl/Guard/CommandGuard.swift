@@ -53,9 +53,15 @@ package final class CommandGuard {
   package func run(onStart: (ProcessIdentity) -> Void = { _ in }) throws(ProcessError) -> GuardReport {
     try self.kernel.verifyView()
     self.inherited = Set(self.kernel.descendants(of: self.kernel.selfIdentifier).map(\.identity))
-    try self.start()
-    onStart(self.leader)
+    // All that can fail comes before there is somebody to be left behind.
     try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
+    do throws(ProcessError) {
+      try self.start()
+    } catch {
+      self.loop.unwatch(self.signals.descriptor)
+      throw error
+    }
+    onStart(self.leader)
     if let limit = self.guarded.timeLimit {
       self.loop.schedule(at: self.startedAt.advanced(by: limit)) { [self] in self.timeLimitReached() }
     }
@@ -241,12 +247,12 @@ package final class CommandGuard {
 
   private func ended(_ result: StopResult) {
     self.reaper.release(self.leader.processIdentifier)
-    self.cgroup?.remove()
+    let isRemoved = self.cgroup?.remove() ?? true
     self.report = GuardReport(
       status: self.status, identity: self.leader, timedOut: self.timedOut, leftovers: self.leftovers,
       lastSignal: result.lastSignal, survivors: result.survivors,
       isProven: !self.inherited.isEmpty || self.kernel.peekAnyExit() == .noChildren,
-      duration: self.startedAt.duration(to: .now))
+      leftCgroup: isRemoved ? nil : self.cgroup?.path, duration: self.startedAt.duration(to: .now))
     self.loop.stop()
   }
 }

@@ -1,3 +1,5 @@
+package import SystemPackage
+
 /// One command and the terms on which it is run and ended.
 package struct GuardedCommand: Sendable {
   /// Whether the command gets the terminal.
@@ -46,5 +48,7 @@ package struct GuardReport: Sendable {
   package var survivors: [Survivor]
   /// That nobody is left is the kernel's word (waitid(2) says ECHILD) and not only what /proc showed.
   package var isProven: Bool
+  /// The command's cgroup, if it could not be removed.
+  package var leftCgroup: FilePath?
   package var duration: Duration
 }

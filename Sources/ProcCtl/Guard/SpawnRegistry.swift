@@ -31,9 +31,11 @@ package enum SpawnRegistry {
     fileprivate let descriptor: Int32
 
     /// Removes the entry, if the file of that name is still ours.
-    package func remove() {
-      if SpawnRegistry.names(self.descriptor, self.file) { unlink(self.file.string) }
-      close(self.descriptor)
+    ///
+    /// - Throws: `ProcessError` with code `.runtimeDirectory` if the file is left: stale, and in nobody's way.
+    package func remove() throws(ProcessError) {
+      defer { close(self.descriptor) }
+      try SpawnRegistry.remove(self.file, openAs: self.descriptor)
     }
   }
 
@@ -44,16 +46,35 @@ package enum SpawnRegistry {
     let file = try self.file(of: name)
     let descriptor = try self.lock(file, name: name)
     let own = LinuxKernel().status(of: ProcessIdentifier(getpid()))?.identity
-    var line = "\(getpid()) \(own?.startTime ?? 0) \(self.bootIdentifier())\n"
-    let written = line.withUTF8 {
-      ftruncate(descriptor, 0) == 0 ? write(descriptor, $0.baseAddress, $0.count) : -1
-    }
-    guard written == line.utf8.count else {
-      let error = Errno(rawValue: errno)
+    let line = "\(getpid()) \(own?.startTime ?? 0) \(self.bootIdentifier())\n"
+    do throws(Errno) {
+      try self.write(Array(line.utf8), to: descriptor)
+    } catch {
+      try? self.remove(file, openAs: descriptor)
       close(descriptor)
       throw ProcessError(.runtimeDirectory, doing: "write \(file)", underlyingError: error)
     }
     return Registration(file: file, descriptor: descriptor)
+  }
+
+  private static func write(_ text: [UInt8], to descriptor: Int32) throws(Errno) {
+    guard ftruncate(descriptor, 0) == 0 else { throw Errno(rawValue: errno) }
+    var rest = text[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else { throw Errno(rawValue: errno) }
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  /// Only while we hold the lock, so that it is nobody else's.
+  fileprivate static func remove(_ file: FilePath, openAs descriptor: Int32) throws(ProcessError) {
+    guard try self.names(descriptor, file) else { return }
+    // A failure that passes must not leave it; twice is no accident.
+    guard unlink(file.string) == 0 || unlink(file.string) == 0 || errno == ENOENT else {
+      throw ProcessError(.runtimeDirectory, doing: "remove \(file)", underlyingError: Errno(rawValue: errno))
+    }
   }
 
   /// Opens and locks the file; who holds the lock before us may have removed it meanwhile.
@@ -63,22 +84,38 @@ package enum SpawnRegistry {
       guard descriptor >= 0 else {
         throw ProcessError(.runtimeDirectory, doing: "open \(file)", underlyingError: Errno(rawValue: errno))
       }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+        let error = Errno(rawValue: errno)
+        if error == .interrupted { continue }
         close(descriptor)
+        guard error == .wouldBlock else {
+          throw ProcessError(.runtimeDirectory, doing: "lock \(file)", underlyingError: error)
+        }
         throw ProcessError(
           .invalidArgument, doing: "use the name \(name), which a running supervisor has",
           processIdentifier: try self.find(name: name)?.processIdentifier)
       }
-      if self.names(descriptor, file) { return descriptor }
+      do throws(ProcessError) {
+        if try self.names(descriptor, file) { return descriptor }
+      } catch {
+        close(descriptor)
+        throw error
+      }
       close(descriptor)
     }
   }
 
   /// Whether the path names the open file.
-  fileprivate static func names(_ descriptor: Int32, _ file: FilePath) -> Bool {
+  fileprivate static func names(_ descriptor: Int32, _ file: FilePath) throws(ProcessError) -> Bool {
     var open = stat()
     var named = stat()
-    guard fstat(descriptor, &open) == 0, stat(file.string, &named) == 0 else { return false }
+    // A failure that passes must not make a name stay, or be refused.
+    guard fstat(descriptor, &open) == 0 || fstat(descriptor, &open) == 0,
+      stat(file.string, &named) == 0 || stat(file.string, &named) == 0
+    else {
+      if errno == ENOENT { return false }
+      throw ProcessError(.runtimeDirectory, doing: "look at \(file)", underlyingError: Errno(rawValue: errno))
+    }
     return open.st_dev == named.st_dev && open.st_ino == named.st_ino
   }
 

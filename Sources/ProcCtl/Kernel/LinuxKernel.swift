@@ -31,6 +31,11 @@ package final class LinuxKernel: Kernel {
     guard ProcFile.read(list, limit: 1 << 24) != nil else {
       throw ProcessError(.inspect, doing: "read \(list)", underlyingError: Errno(rawValue: errno))
     }
+    // A sandbox may refuse it; nobody's end would ever be noticed.
+    errno = 0
+    if self.wait(CPROCCTL_P_ALL, 0, WEXITED | WNOHANG | WNOWAIT) == nil, errno != 0, errno != ECHILD {
+      throw ProcessError(.wait, doing: "wait for children", underlyingError: Errno(rawValue: errno))
+    }
   }
 
   package func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
