@@ -88,16 +88,16 @@ struct KillGroupCommand: Verb {
         selection.isSupervised = isSupervisor
         return selection
       }, supervisors: supervisors)
-    if let objection = stop.objection() {
+    if let objection = try stop.objection() {
       Message.error("kill-group: refused: \(objection)")
       return ExitStatus.failed
     }
     let reporter = KillGroupReporter(json: self.json)
     if self.dryRun {
-      reporter.wouldEnd(stop.members())
+      reporter.wouldEnd(try stop.members())
       return ExitStatus.success
     }
-    let members = stop.members()
+    let members = try stop.members()
     var result: StopResult?
     stop.start(.standard(signal: self.signal, grace: self.grace)) { outcome in
       result = outcome

@@ -179,7 +179,9 @@ struct SpawnCommand: Verb {
     let heldPorts = PortGuard.held(self.port)
     if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }
     for survivor in report.survivors { Message.error("survived: \(survivor)") }
-    if report.survivors.isEmpty, !report.isProven {
+    if let error = report.unverified {
+      Message.error("spawn: find out whether somebody is left: \(error)")
+    } else if report.survivors.isEmpty, !report.isProven {
       Message.error("a child is left that the kernel knows and /proc does not show")
     }
     if report.survivors.isEmpty, let cgroup = report.leftCgroup {

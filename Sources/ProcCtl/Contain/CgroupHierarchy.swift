@@ -12,11 +12,13 @@ package struct CgroupHierarchy: Sendable, Equatable {
 
   /// - Throws: `ProcessError` with code `.contain` if there is no v2 tree here.
   package static func current() throws(ProcessError) -> CgroupHierarchy {
-    guard let mounts = ProcFile.read("/proc/self/mountinfo", limit: 1 << 22),
-      let membership = ProcFile.read("/proc/self/cgroup", limit: 1 << 16)
-    else {
-      throw ProcessError(
-        .contain, doing: "read /proc/self/mountinfo and cgroup", underlyingError: Errno(rawValue: errno))
+    let mounts: [UInt8]
+    let membership: [UInt8]
+    do throws(Errno) {
+      mounts = try ProcFile.read("/proc/self/mountinfo") ?? []
+      membership = try ProcFile.read("/proc/self/cgroup") ?? []
+    } catch {
+      throw ProcessError(.contain, doing: "read /proc/self/mountinfo and cgroup", underlyingError: error)
     }
     guard
       let hierarchy = CgroupHierarchy(

@@ -52,7 +52,7 @@ package final class CommandGuard {
   /// - Throws: `ProcessError` if the command cannot be started.
   package func run(onStart: (ProcessIdentity) -> Void = { _ in }) throws(ProcessError) -> GuardReport {
     try self.kernel.verifyView()
-    self.inherited = Set(self.kernel.descendants(of: self.kernel.selfIdentifier).map(\.identity))
+    self.inherited = Set(try self.kernel.descendants(of: self.kernel.selfIdentifier).map(\.identity))
     // All that can fail comes before there is somebody to be left behind.
     try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
     do throws(ProcessError) {
@@ -167,6 +167,11 @@ package final class CommandGuard {
   private func childrenChanged() {
     for event in self.reaper.collect() {
       if case .leaderEnded(_, let status) = event { self.leaderEnded(status) }
+      if case .unreadable = event {
+        _ = self.loop.schedule(at: self.loop.now.advanced(by: .milliseconds(20))) { [self] in
+          self.childrenChanged()
+        }
+      }
     }
     if self.status == nil { self.followStoppedCommand() }
     self.termination?.membersChanged()
@@ -187,7 +192,8 @@ package final class CommandGuard {
   private func leaderEnded(_ status: TerminationStatus) {
     self.status = status
     self.terminal?.takeForegroundBack(from: self.leader.processIdentifier)
-    let left = self.members()
+    // Whoever cannot be looked up now is found by the termination.
+    let left = (try? self.members()) ?? (try? self.members()) ?? []
     self.leftovers = left.count
     if self.termination == nil {
       self.terminate(with: .standard(signal: self.guarded.stopSignal, grace: self.guarded.grace))
@@ -210,7 +216,7 @@ package final class CommandGuard {
 
   private func terminate(with escalation: Escalation) {
     let target = Termination.Target(
-      members: { [self] in self.members() },
+      members: { [self] () throws(ProcessError) in try self.members() },
       send: { [self] signal, members in self.send(signal, to: members) })
     let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
       [self] result in
@@ -221,15 +227,16 @@ package final class CommandGuard {
   }
 
   /// Everyone below us but the command's zombie and whom we had before it.
-  private func members() -> [ProcessStatus] {
+  private func members() throws(ProcessError) -> [ProcessStatus] {
     var excluded: Set<ProcessIdentifier> = []
-    return self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
+    return try self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
       if self.inherited.contains(process.identity) || excluded.contains(process.parent) {
         excluded.insert(process.processIdentifier)
         self.inherited.insert(process.identity)
         return false
       }
-      return process.identity != self.leader || self.status == nil
+      // By its number, which is its own until it is reaped.
+      return process.processIdentifier != self.leader.processIdentifier || self.status == nil
     }
   }
 
@@ -247,11 +254,15 @@ package final class CommandGuard {
 
   private func ended(_ result: StopResult) {
     self.reaper.release(self.leader.processIdentifier)
+    // Now that no zombie is kept, the dead can be told from the living without /proc.
+    _ = self.reaper.collect()
+    let nobodyIsLeft = self.kernel.peekAnyExit() == .noChildren
     let isRemoved = self.cgroup?.remove() ?? true
     self.report = GuardReport(
       status: self.status, identity: self.leader, timedOut: self.timedOut, leftovers: self.leftovers,
       lastSignal: result.lastSignal, survivors: result.survivors,
-      isProven: !self.inherited.isEmpty || self.kernel.peekAnyExit() == .noChildren,
+      isProven: nobodyIsLeft || !self.inherited.isEmpty && result.unverified == nil,
+      unverified: nobodyIsLeft ? nil : result.unverified,
       leftCgroup: isRemoved ? nil : self.cgroup?.path, duration: self.startedAt.duration(to: .now))
     self.loop.stop()
   }

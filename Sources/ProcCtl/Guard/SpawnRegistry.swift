@@ -45,8 +45,15 @@ package enum SpawnRegistry {
   package static func register(name: String) throws(ProcessError) -> Registration {
     let file = try self.file(of: name)
     let descriptor = try self.lock(file, name: name)
-    let own = LinuxKernel().status(of: ProcessIdentifier(getpid()))?.identity
-    let line = "\(getpid()) \(own?.startTime ?? 0) \(self.bootIdentifier())\n"
+    let line: String
+    do throws(ProcessError) {
+      let own = try LinuxKernel().status(of: ProcessIdentifier(getpid()))?.identity
+      line = "\(getpid()) \(own?.startTime ?? 0) \(try self.bootIdentifier())\n"
+    } catch {
+      try? self.remove(file, openAs: descriptor)
+      close(descriptor)
+      throw error
+    }
     do throws(Errno) {
       try self.write(Array(line.utf8), to: descriptor)
     } catch {
@@ -121,13 +128,20 @@ package enum SpawnRegistry {
 
   /// The living supervisor with that name; nil if there is none.
   package static func find(name: String) throws(ProcessError) -> ProcessIdentity? {
-    guard let content = ProcFile.read(try self.file(of: name).string, limit: 4096) else { return nil }
+    let file = try self.file(of: name).string
+    let content: [UInt8]
+    do throws(Errno) {
+      guard let found = try ProcFile.read(file, limit: 4096) else { return nil }
+      content = found
+    } catch {
+      throw ProcessError(.runtimeDirectory, doing: "read \(file)", underlyingError: error)
+    }
     let words = content.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
     guard words.count == 3, let pid = Int32(decimal: words[0]), let start = UInt64(decimal: words[1]),
-      String(decoding: words[2], as: UTF8.self) == self.bootIdentifier()
+      String(decoding: words[2], as: UTF8.self) == (try self.bootIdentifier())
     else { return nil }
     let identity = ProcessIdentity(processIdentifier: ProcessIdentifier(pid), startTime: start)
-    guard let status = LinuxKernel().status(of: identity.processIdentifier), status.identity == identity,
+    guard let status = try LinuxKernel().status(of: identity.processIdentifier), status.identity == identity,
       !status.isDead
     else { return nil }
     return identity
@@ -141,8 +155,14 @@ package enum SpawnRegistry {
   }
 
   /// Differs after every boot, so that start times can be compared (random(4)).
-  package static func bootIdentifier() -> String {
-    let text = ProcFile.read("/proc/sys/kernel/random/boot_id", limit: 64) ?? []
+  package static func bootIdentifier() throws(ProcessError) -> String {
+    let path = "/proc/sys/kernel/random/boot_id"
+    let text: [UInt8]
+    do throws(Errno) {
+      text = try ProcFile.read(path, limit: 64) ?? []
+    } catch {
+      throw ProcessError(.inspect, doing: "read \(path)", underlyingError: error)
+    }
     return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
   }
 }

@@ -11,6 +11,8 @@ package final class Reaper {
     case orphanReaped(ProcessIdentifier, TerminationStatus)
     /// No child is left, so no descendant either.
     case noChildrenLeft
+    /// Who else has ended cannot be looked up now; call ``Reaper/collect()`` again soon.
+    case unreadable(String)
   }
 
   private enum Leader {
@@ -66,7 +68,15 @@ package final class Reaper {
     var reapedAny = true
     while reapedAny {
       reapedAny = false
-      for child in self.kernel.children(of: self.kernel.selfIdentifier) {
+      var children = self.leaders.keys.sorted()
+      do throws(ProcessError) {
+        children = try self.kernel.children(of: self.kernel.selfIdentifier)
+      } catch {
+        if !events.contains(where: { if case .unreadable = $0 { true } else { false } }) {
+          events.append(.unreadable(error.description))
+        }
+      }
+      for child in children {
         guard self.leaders[child] != .ended, let status = self.kernel.peekExit(of: child) else { continue }
         self.take(child, status, into: &events)
         reapedAny = true

@@ -27,17 +27,21 @@ package final class ForeignStop {
   ///
   /// A process that forks and ends between the listing of /proc and the reading of
   /// its entry hides its child for once, so nobody is nobody only when looked for twice.
-  package func members() -> [ProcessStatus] {
-    let members = self.look()
-    return members.isEmpty ? self.look() : members
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
+  package func members() throws(ProcessError) -> [ProcessStatus] {
+    let members = try self.look()
+    return members.isEmpty ? try self.look() : members
   }
 
-  private func look() -> [ProcessStatus] {
-    let processes = self.kernel.allProcesses()
+  private func look() throws(ProcessError) -> [ProcessStatus] {
+    let processes = try self.kernel.allProcesses()
     var seen: Set<ProcessIdentity> = []
     var members: [ProcessStatus] = []
     for index in self.selections.indices {
-      let selected = self.selections[index].select(from: processes) { self.kernel.cookie(of: $0) }
+      let selected = try self.selections[index].select(from: processes) { (process) throws(ProcessError) in
+        try self.kernel.cookie(of: process)
+      }
       for member in selected where seen.insert(member.identity).inserted {
         members.append(member)
         if self.selections[index].isSupervised { self.supervised.insert(member.identity) }
@@ -48,15 +52,17 @@ package final class ForeignStop {
 
   /// Why the stop must not happen: it would end us, an ancestor of ours, or
   /// process 1. Nil if it may.
-  package func objection() -> String? {
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be known.
+  package func objection() throws(ProcessError) -> String? {
     var protected: [ProcessIdentifier: String] = [ProcessIdentifier(1): "it is process 1"]
     var ancestor = self.kernel.selfIdentifier
     protected[ancestor] = "it is this very process"
-    while let parent = self.kernel.status(of: ancestor)?.parent, parent.value > 1 {
+    while let parent = try self.kernel.status(of: ancestor)?.parent, parent.value > 1 {
       protected[parent] = "it started this process"
       ancestor = parent
     }
-    for member in self.members() {
+    for member in try self.members() {
       if let reason = protected[member.processIdentifier] {
         return "would end pid \(member.processIdentifier) (\(member.name.printable)): \(reason)"
       }
@@ -67,8 +73,8 @@ package final class ForeignStop {
   /// Ends them; the completion is called once, on the loop's thread.
   package func start(_ escalation: Escalation, completion: @escaping (StopResult) -> Void) {
     let target = Termination.Target(
-      members: { [self] in
-        let members = self.members()
+      members: { [self] () throws(ProcessError) in
+        let members = try self.members()
         self.watch(members)
         return members
       },

@@ -55,9 +55,9 @@ package struct StopSelection: Sendable {
   /// Everyone selected who still runs.
   ///
   /// - Parameter cookie: Reads ``attributionCookieName`` from a process's environment.
-  package mutating func select(
-    from processes: [ProcessStatus], cookie: (ProcessIdentifier) -> ByteString?
-  ) -> [ProcessStatus] {
+  package mutating func select<Failure>(
+    from processes: [ProcessStatus], cookie: (ProcessIdentifier) throws(Failure) -> ByteString?
+  ) throws(Failure) -> [ProcessStatus] {
     var selected: Set<ProcessIdentifier> = []
     for process in processes where self.known.contains(process.identity) {
       selected.insert(process.processIdentifier)
@@ -77,7 +77,7 @@ package struct StopSelection: Sendable {
         for process in processes where !process.isDead {
           if let subreaper = mark.subreaper, process.parent != subreaper { continue }
           if !selected.contains(process.processIdentifier),
-            cookie(process.processIdentifier) == mark.cookie
+            try cookie(process.processIdentifier) == mark.cookie
           {
             selected.insert(process.processIdentifier)
           }

@@ -17,7 +17,7 @@ public struct Survivor: Sendable, Hashable, CustomStringConvertible {
 
   /// Looks up what the process waits in.
   package init(examining process: ProcessStatus, refusal: String?) {
-    let channel = ProcFile.read("/proc/\(process.processIdentifier)/wchan", limit: 256)
+    let channel = (try? ProcFile.read("/proc/\(process.processIdentifier)/wchan", limit: 256))
       .map { String(decoding: $0, as: UTF8.self) }
     self.init(
       process: process, waitChannel: channel == "0" || channel == "" ? nil : channel, refusal: refusal)

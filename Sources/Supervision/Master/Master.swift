@@ -35,6 +35,9 @@ package final class Master {
   private var wasReady = false
   var noChildren = false
   var sweep: Termination?
+  /// Why the sweep could not tell whether somebody is left.
+  var unverified: ProcessError?
+  private var looksAgain = false
   var outcome = ShutdownOutcome()
   var lastStatus = ""
   var lastReport: MonotonicInstant?
@@ -127,6 +130,7 @@ package final class Master {
         self.post(worker, .leaderEnded(status))
       case .orphanReaped: break
       case .noChildrenLeft: self.noChildren = true
+      case .unreadable: self.lookAgainSoon()
       }
     }
     for worker in self.leaders.values where !worker.leaderRuns { self.look(at: worker) }
@@ -138,7 +142,15 @@ package final class Master {
   package func notifiedReady(worker index: Int, by sender: ProcessIdentifier) {
     let worker = self.workers[index]
     self.sets.invalidate()
-    guard self.members(of: worker).contains(where: { $0.processIdentifier == sender }) else { return }
+    guard let members = try? self.members(of: worker) else {
+      // It says so once, so it must not get lost.
+      _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.lookAgainAfter)) {
+        [unowned self, unowned worker] in
+        if worker.life.state == .starting { self.notifiedReady(worker: index, by: sender) }
+      }
+      return
+    }
+    guard members.contains(where: { $0.processIdentifier == sender }) else { return }
     self.post(worker, .becameReady)
     self.drain()
   }
@@ -190,7 +202,7 @@ package final class Master {
         of: worker.definition,
         members: { [unowned self, unowned worker] in
           self.sets.invalidate()
-          return self.members(of: worker).map(\.processIdentifier)
+          return ((try? self.members(of: worker)) ?? []).map(\.processIdentifier)
         },
         whenReady: { [unowned self, unowned worker] in
           self.post(worker, .becameReady)
@@ -248,7 +260,7 @@ package final class Master {
   private func send(_ request: StopRequest, to worker: WorkerRecord) {
     guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
     self.note(worker, "asked by \(request.method) \(request.path)")
-    let members = self.members(of: worker).map(\.processIdentifier)
+    let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)
     worker.request = self.network.send(request, toPort: port, members: members) {
       [unowned self, unowned worker] refusal in
       worker.request = nil
@@ -270,11 +282,16 @@ package final class Master {
         self.note(worker, "\(error)", isTrouble: true)
       }
     }
-    let members = self.members(of: worker)
+    let seen = self.membersInReach(of: worker)
+    let members = seen ?? []
     if worker.lastSignal != signal, !members.isEmpty {
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
     worker.lastSignal = signal
+    // Unreaped, it has its group's number for itself.
+    if seen == nil, let leader = worker.leader?.processIdentifier {
+      _ = try? self.kernel.send(signal, toGroupOf: leader)
+    }
     for (process, error) in self.kernel.send(signal, toAll: members) {
       self.note(worker, "\(error): \(process.name.printable)", isTrouble: true)
     }
@@ -284,15 +301,62 @@ package final class Master {
     self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
   }
 
-  func members(of worker: WorkerRecord) -> [ProcessStatus] {
-    self.sets.members(
+  func members(of worker: WorkerRecord) throws(ProcessError) -> [ProcessStatus] {
+    try self.sets.members(
       of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns)
   }
 
-  /// A worker whose leader still runs is not empty, without looking.
+  /// Its processes; nil if they cannot be seen now.
+  private func membersInReach(of worker: WorkerRecord) -> [ProcessStatus]? {
+    var failure: ProcessError?
+    // What passes at once must not make a stop harder.
+    for _ in 0..<3 {
+      do throws(ProcessError) {
+        return try self.members(of: worker)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { self.note(worker, "cannot see its processes: \(failure)", isTrouble: true) }
+    return nil
+  }
+
+  /// A worker whose leader still runs is not empty, without looking; nor is one
+  /// that cannot be looked at. If that lasts, somebody is taken to be left.
   private func look(at worker: WorkerRecord) {
     guard !worker.leaderRuns else { return }
-    self.post(worker, self.members(of: worker).isEmpty ? .emptied : .membersChanged)
+    do throws(ProcessError) {
+      let isEmpty = try self.members(of: worker).isEmpty
+      worker.blindLooks = 0
+      self.post(worker, isEmpty ? .emptied : .membersChanged)
+    } catch {
+      if worker.blindLooks == 0 { self.note(worker, "cannot see who is left: \(error)", isTrouble: true) }
+      worker.blindLooks += 1
+      if worker.blindLooks > Master.blindLooksToBelieve { self.post(worker, .membersChanged) }
+      self.lookAgainSoon()
+    }
+  }
+
+  private static let lookAgainAfter = Duration.milliseconds(20)
+  private static let blindLooksToBelieve = 25
+
+  private func lookAgainSoon() {
+    guard !self.looksAgain, self.phase != .ended else { return }
+    self.looksAgain = true
+    _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.lookAgainAfter)) {
+      [unowned self] in
+      self.looksAgain = false
+      if self.phase != .cleaning, self.phase != .ended { self.childrenChanged() }
+    }
+  }
+
+  /// Kills whom it can, without a loop to wait with: there is no orderly way any more.
+  func abandon() {
+    for worker in self.workers where worker.leader != nil { try? self.sets.killCgroup(of: worker.index) }
+    if let everyone = try? self.kernel.descendants(of: self.kernel.selfIdentifier) {
+      self.kernel.send(.kill, toAll: everyone)
+    }
+    for leader in self.leaders.keys { _ = try? self.kernel.send(.kill, toGroupOf: leader) }
   }
 
   func release(_ worker: WorkerRecord) {

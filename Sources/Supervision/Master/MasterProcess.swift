@@ -77,10 +77,10 @@ public final class MasterProcess {
     } catch {
       // Without a loop there is no orderly way; what is below us must not stay.
       self.logger.critical("\(error)")
-      self.kernel.send(.kill, toAll: self.kernel.descendants(of: self.kernel.selfIdentifier))
+      self.master.abandon()
       self.outcome.internalErrors.append("\(error)")
     }
-    self.plan.remove()
+    if let error = self.plan.remove() { self.logger.warning("\(error)") }
     return self.outcome.exitStatus
   }
 

@@ -6,13 +6,11 @@ extension Master {
   /// Descendants that belong to no worker, or to one that could not be ended.
   func beginSweep() {
     self.phase = .sweeping
-    let strangers = !self.everyoneLeft().allSatisfy { left in
-      self.workers.contains { $0.leader != nil && self.members(of: $0).contains(left) }
-    }
+    let strangers = self.hasStrangers()
     let target = Termination.Target(
-      members: { [unowned self] in
+      members: { [unowned self] () throws(ProcessError) in
         self.sets.invalidate()
-        return self.everyoneLeft()
+        return try self.everyoneLeft()
       },
       send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) })
     // What survived KILL as part of a worker is not asked again.
@@ -21,6 +19,7 @@ extension Master {
     let sweep = Termination(scheduler: self.scheduler, escalation: escalation, target: target) {
       [unowned self] result in
       self.outcome.survivors = result.survivors.map(\.description)
+      self.unverified = result.unverified
       let stray = "what belonged to no worker"
       if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
       if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
@@ -31,9 +30,25 @@ extension Master {
     sweep.start()
   }
 
-  private func everyoneLeft() -> [ProcessStatus] {
+  /// Whether somebody is left who belongs to no worker; so it is taken to be where nobody can say.
+  private func hasStrangers() -> Bool {
+    do throws(ProcessError) {
+      for left in try self.everyoneLeft() {
+        var isKnown = false
+        for worker in self.workers where worker.leader != nil && !isKnown {
+          isKnown = try self.members(of: worker).contains(left)
+        }
+        if !isKnown { return true }
+      }
+      return false
+    } catch {
+      return true
+    }
+  }
+
+  private func everyoneLeft() throws(ProcessError) -> [ProcessStatus] {
     // A leader that has ended is ours to reap, at the very end.
-    self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
+    try self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
       self.leaders[process.processIdentifier]?.leaderRuns ?? true
     }
   }
@@ -54,7 +69,8 @@ extension Master {
     }
     // ECHILD is the kernel's proof; a survivor list that is empty without it would be a lie.
     if self.outcome.survivors.isEmpty, !self.noChildrenLeft() {
-      self.outcome.survivors.append("a child the kernel knows and does not show")
+      self.outcome.survivors.append(
+        self.unverified.map { "nobody can say who: \($0)" } ?? "a child the kernel knows and does not show")
     }
     self.phase = .cleaning
     self.reportNow()

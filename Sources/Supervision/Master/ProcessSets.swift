@@ -44,13 +44,17 @@ final class ProcessSets {
 
   /// Everyone of the worker who is not reaped, but for a leader that has ended:
   /// that one is ours to reap.
-  func members(of worker: Int, leader: ProcessIdentifier?, leaderRuns: Bool) -> [ProcessStatus] {
-    let result = leaderRuns ? self.everybody() : self.orphans()
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if nobody can say who is left.
+  func members(
+    of worker: Int, leader: ProcessIdentifier?, leaderRuns: Bool
+  ) throws(ProcessError) -> [ProcessStatus] {
+    let result = leaderRuns ? try self.everybody() : try self.orphans()
     var members = (result.members[worker] ?? []).filter { leaderRuns || $0.processIdentifier != leader }
-    if let cgroup = self.cgroups[worker], cgroup.isPopulated {
+    if let cgroup = self.cgroups[worker], try cgroup.isPopulated {
       let known = Set(members.map(\.processIdentifier))
-      for pid in cgroup.members() where !known.contains(pid) {
-        if let status = self.kernel.status(of: pid) { members.append(status) }
+      for pid in try cgroup.members() where !known.contains(pid) {
+        if let status = try self.kernel.status(of: pid) { members.append(status) }
       }
     }
     return members
@@ -61,10 +65,10 @@ final class ProcessSets {
     try self.cgroups[worker]?.kill()
   }
 
-  private func everybody() -> Attribution<Int>.Result {
+  private func everybody() throws(ProcessError) -> Attribution<Int>.Result {
     if let snapshot = self.snapshot { return snapshot }
-    let result = self.attribution.attribute(
-      self.kernel.descendants(of: self.kernel.selfIdentifier), kernel: self.kernel)
+    let result = try self.attribution.attribute(
+      try self.kernel.descendants(of: self.kernel.selfIdentifier), kernel: self.kernel)
     self.snapshot = result
     return result
   }
@@ -72,13 +76,13 @@ final class ProcessSets {
   /// Only what hangs below us without a leader above it. With the leader gone,
   /// the topmost of what is left of a worker is a child of ours, so this is all
   /// there is to see, and with nobody there it costs one read.
-  private func orphans() -> Attribution<Int>.Result {
+  private func orphans() throws(ProcessError) -> Attribution<Int>.Result {
     if let snapshot = self.snapshot ?? self.orphanSnapshot { return snapshot }
-    let roots = self.kernel.children(of: self.kernel.selfIdentifier).filter { !self.isHeld($0) }
+    let roots = try self.kernel.children(of: self.kernel.selfIdentifier).filter { !self.isHeld($0) }
     let result =
       roots.isEmpty
       ? Attribution<Int>.Result()
-      : self.attribution.attribute(self.kernel.descendants(below: roots), kernel: self.kernel)
+      : try self.attribution.attribute(try self.kernel.descendants(below: roots), kernel: self.kernel)
     self.orphanSnapshot = result
     return result
   }

@@ -12,6 +12,8 @@ final class WorkerRecord {
   var lastSignal: Signal?
   /// The environment's mark on everything this worker starts.
   let cookie: ByteString
+  /// How often in a row nobody could say whether some of its processes are left.
+  var blindLooks = 0
   var timer: TimerIdentifier?
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?

@@ -64,7 +64,7 @@ enum FaultCatalogue {
     "timerfd_create": ["EMFILE", "ENOMEM"],
     "timerfd_settime": ["ENOMEM"],
     "unlink": ["EIO", "EBUSY"],
-    "waitid": ["EINTR", "ENOMEM"],
+    "waitid": ["EINTR"],
     "waitpid": ["EINTR"],
     "write": ["EIO", "ENOSPC", "EAGAIN", "EINTR", "short"],
   ]
@@ -73,7 +73,7 @@ enum FaultCatalogue {
 
   /// The faults to try for a call that a run makes `count` times: every place and every
   /// effect, or so many that both are covered, spread evenly.
-  static func faults(of call: String, count: Int, all: Bool, sampled: Int = 4) -> [Fault] {
+  static func faults(of call: String, count: Int, all: Bool, sampled: Int = 3) -> [Fault] {
     let effects = self.effects[call] ?? []
     guard count > 0, !effects.isEmpty else { return [] }
     if all {
@@ -83,6 +83,13 @@ enum FaultCatalogue {
     return (0..<max(places.count, effects.count)).map { number in
       Fault(call, .nth(places[number % places.count]), effects[number % effects.count])
     }
+  }
+
+  /// The same for one that fails whenever it is tried. What would make the caller try
+  /// again for ever is nothing a kernel does.
+  static func lasting(of call: String, all: Bool) -> [Fault] {
+    let effects = (self.effects[call] ?? []).filter { $0 != "EINTR" && $0 != "short" }
+    return (all ? effects[...] : effects.prefix(1)).map { Fault(call, .from(1), $0) }
   }
 
   /// The first, the last, and evenly between.

@@ -33,7 +33,7 @@ extension SystemTests {
       .needs(.root, "the child's user is changed"), .needs(.cgroup, "the child gets one"),
       arguments: Way.allCases, FaultCatalogue.calls)
     func oneFault(way: Way, call: String) async throws {
-      let count = try await self.counts(way)[call] ?? 0
+      let count = try await CallCounts.shared.of(way.rawValue) { try await self.run(way, []) }[call] ?? 0
       for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive) {
         _ = try await self.run(way, [fault])
       }
@@ -44,20 +44,54 @@ extension SystemTests {
       .needs(.root, "the child's user is changed"), .needs(.cgroup, "the child gets one"),
       arguments: Way.allCases, FaultCatalogue.calls)
     func forEver(way: Way, call: String) async throws {
-      guard try await self.counts(way)[call] != nil else { return }
-      let effects = (FaultCatalogue.effects[call] ?? []).filter { $0 != "EINTR" && $0 != "short" }
-      for effect in FaultyRun.isExhaustive ? effects : Array(effects.prefix(1)) {
-        _ = try await self.run(way, [Fault(call, .from(1), effect)])
+      let counts = try await CallCounts.shared.of(way.rawValue) { try await self.run(way, []) }
+      guard counts[call] != nil else { return }
+      for fault in FaultCatalogue.lasting(of: call, all: FaultyRun.isExhaustive) {
+        _ = try await self.run(way, [fault])
       }
     }
 
-    /// The calls of a run without a fault, counted once.
-    private func counts(_ way: Way) async throws -> [String: Int] {
-      if let known = await CallCounts.shared[way.rawValue] { return known }
-      let entries = try await self.run(way, []).entries
-      let counts = Dictionary(entries.map { ($0.call, 1) }, uniquingKeysWith: +)
-      await CallCounts.shared.set(way.rawValue, counts)
-      return counts
+    /// A list of children that cannot be read is not an empty one.
+    @Test(arguments: ["/children", "/stat"])
+    func lookingOftenFails(path: String) async throws {
+      let record = try await self.run(.posixSpawn, [Fault("open", about: path, .every(5), "EMFILE")])
+      #expect(!record.tampered.isEmpty)
+      let clean = try await self.run(.posixSpawn, [])
+      #expect(clean.tampered.isEmpty)
+    }
+
+    /// As in a sandbox: then nobody's end would ever be noticed.
+    @Test func waitingIsForbidden() async throws {
+      try await withSession { session in
+        let run = FaultyRun(session, [Fault("waitid", .from(1), "EPERM")])
+        let result = try await run.start(try Way.posixSpawn.arguments(session)).end()
+        #expect(result.ending == .exited(125))
+        #expect(result.errors == "procctl: spawn: wait for children: Operation not permitted\n")
+      }
+    }
+
+    /// It cannot be said that nobody is left, so it is not said.
+    @Test func nobodyCanLook() async throws {
+      try await withSession { session in
+        let run = FaultyRun(session, [Fault("open", about: "/children", .from(3), "EMFILE")])
+        let result = try await run.start(try Way.posixSpawn.arguments(session)).end()
+        #expect(result.ending == .exited(125))
+        #expect(result.errors.contains("find out whether somebody is left: read /proc/"))
+        #expect(result.errors.contains("/children: Too many open files"))
+        #expect(try await run.leaks().count == 1)
+        try await session.sweep()
+      }
+    }
+
+    /// The cgroup is killed without looking, and that nobody is left is the kernel's word.
+    @Test(.needs(.root, "the child's user is changed"), .needs(.cgroup, "the child gets one"))
+    func nobodyCanLookButThereIsACgroup() async throws {
+      try await withSession { session in
+        let run = FaultyRun(session, [Fault("open", about: "/children", .from(3), "EMFILE")])
+        let result = try await run.start(try Way.childTarget.arguments(session)).end()
+        #expect(result.ending == .exited(Way.status))
+        #expect(result.errors == "")
+      }
     }
 
     private func run(_ way: Way, _ faults: [Fault]) async throws -> FaultRecord {
@@ -70,7 +104,7 @@ extension SystemTests {
         // What can be removed at no time may stay, but not in silence.
         let isLasting = faults.contains { $0.lasts || $0.call == "flock" }
         let leaks = try await run.leaks()
-        let silent = leaks.filter { !(isLasting && (result?.errors ?? "").contains($0.name)) }
+        let silent = leaks.filter { !(isLasting && $0.isNamed(in: result?.errors ?? "")) }
         let problems = silent.map(\.what) + (result.map { self.lies($0, faults) } ?? ["it hangs"])
         if !problems.isEmpty { Issue.record(describe(faults, problems, result)) }
         if !leaks.isEmpty || result == nil { try await session.sweep() }

@@ -28,21 +28,25 @@ struct FaultyRun {
   /// Something that is still there.
   struct Leak {
     var what: String
-    /// What an error line that speaks of it contains.
-    var name: String
+    /// What an error line that speaks of it contains: one of these.
+    var names: [String]
+
+    func isNamed(in text: String) -> Bool { self.names.contains { text.contains($0) } }
   }
 
   /// What is left, seen from outside; empty if nothing is.
   func leaks() async throws -> [Leak] {
     var found = try await self.session.residue().map {
-      Leak(what: "left: \($0)", name: "survived: pid \($0.pid) ")
+      Leak(what: "left: \($0)", names: ["survived: pid \($0.pid) ", "whether somebody is left"])
     }
-    found += self.session.listeningPorts().map { Leak(what: "port \($0) has a listener", name: "\($0)") }
+    found += self.session.listeningPorts().map { Leak(what: "port \($0) has a listener", names: ["\($0)"]) }
     if let cgroup = self.session.cgroup {
-      found += names(in: cgroup.path, directories: true).map { Leak(what: "cgroup \($0) is left", name: $0) }
+      found += names(in: cgroup.path, directories: true).map {
+        Leak(what: "cgroup \($0) is left", names: [$0])
+      }
     }
     found += names(in: self.session.path("procctl/spawn"), directories: false).map {
-      Leak(what: "file \($0) is left", name: "/\($0)")
+      Leak(what: "file \($0) is left", names: ["/\($0)"])
     }
     return found
   }
@@ -78,12 +82,15 @@ func describe(_ faults: [Fault], _ problems: [String], _ result: TestProcess.Res
   return Comment(rawValue: "\(what): \(problems.joined(separator: "; "))\n\(how)")
 }
 
-/// How often each call is made by a run without a fault.
+/// How often each call is made by a run without a fault, counted once.
 actor CallCounts {
   static let shared = CallCounts()
   private var known: [String: [String: Int]] = [:]
 
-  subscript(run: String) -> [String: Int]? { self.known[run] }
-
-  func set(_ run: String, _ counts: [String: Int]) { self.known[run] = counts }
+  func of(_ name: String, run: @Sendable () async throws -> FaultRecord) async throws -> [String: Int] {
+    if let counts = self.known[name] { return counts }
+    let counts = Dictionary(try await run().entries.map { ($0.call, 1) }, uniquingKeysWith: +)
+    self.known[name] = counts
+    return counts
+  }
 }

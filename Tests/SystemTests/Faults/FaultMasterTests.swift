@@ -1,0 +1,78 @@
+import Glibc
+import Testing
+
+/// `procctl run` with every call that it makes failing, one at a time: two workers
+/// are started, awaited and stopped, each with a child in a session of its own.
+extension SystemTests {
+  @Suite struct FaultMasterTests {
+    @Test(.needs(.cgroup, "a worker gets one"), arguments: FaultCatalogue.calls)
+    func oneFault(call: String) async throws {
+      let count = try await CallCounts.shared.of("run") { try await self.run([]) }[call] ?? 0
+      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive, sampled: 2) {
+        _ = try await self.run([fault])
+      }
+    }
+
+    /// Takes minutes: much is tried again until it works.
+    @Test(
+      .enabled(if: FaultyRun.isExhaustive), .needs(.cgroup, "a worker gets one"),
+      arguments: FaultCatalogue.calls)
+    func forEver(call: String) async throws {
+      let counts = try await CallCounts.shared.of("run") { try await self.run([]) }
+      guard counts[call] != nil else { return }
+      for fault in FaultCatalogue.lasting(of: call, all: true) { _ = try await self.run([fault]) }
+    }
+
+    /// Many looks at who is left fail.
+    @Test(.needs(.cgroup, "a worker gets one"), arguments: ["/children", "cgroup.events", "/stat"])
+    func lookingOftenFails(path: String) async throws {
+      let record = try await self.run([Fault("open", about: path, .every(7), "EMFILE")])
+      #expect(!record.tampered.isEmpty)
+    }
+
+    private func run(_ faults: [Fault]) async throws -> FaultRecord {
+      var record = FaultRecord(path: "")
+      try await withSession { session in
+        let ports = (try session.freePort(), try session.freePort())
+        let stop = "{ signal = \"TERM\", wait = \"2s\" }, { signal = \"KILL\" }"
+        let workers = [
+          TestWorker(
+            "one", ["child", "session", "hold", "end", "http", "\(ports.0)"], port: ports.0, ready: "tcp",
+            "contain = \"session\"", "stop = [\(stop)]"),
+          TestWorker(
+            "two", ["child", "session", "hold", "end", "http", "\(ports.1)"], port: ports.1,
+            ready: "http:/", "contain = \"cgroup\"",
+            "stop = [{ request = \"POST /shutdown\", wait = \"2s\" }, \(stop)]"),
+        ]
+        let file = try session.write(workers.map(\.table).joined(separator: "\n\n"), to: "procctl.toml")
+        let run = FaultyRun(session, faults)
+        let process = try run.start(["run", Bytes(file)])
+        // Or it has ended, or is blocked: then it is stopped as it is.
+        _ = try? await process.errors?.expect("all workers are ready", within: .seconds(6))
+        process.send(SIGTERM)
+        let result = try? await process.end(within: FaultyRun.limit)
+        record = run.record
+        let leaks = try await run.leaks()
+        let problems = leaks.map(\.what) + (result.map { self.lies($0, faults) } ?? ["it hangs"])
+        if !problems.isEmpty { Issue.record(describe(faults, problems, result)) }
+        if !leaks.isEmpty || result == nil { try await session.sweep() }
+      }
+      return record
+    }
+
+    private func lies(_ result: TestProcess.Result, _ faults: [Fault]) -> [String] {
+      var problems = FaultyRun.crash(of: result)
+      guard case .exited(let status) = result.ending else { return problems }
+      let isMute = faults.contains { $0.call == "write" }
+      switch status {
+      case 0, 2, 3: if !isMute, !result.errors.contains("stopped: ") { problems.append("does not say how") }
+      case 1, 4, 5, 6: problems.append("wrong status")
+      case 69, 77, 78, 100: if !isMute, result.errors.isEmpty { problems.append("does not say why") }
+      default: problems.append("no such status")
+      }
+      // What the second one leaves behind when it is asked takes a signal.
+      if faults.isEmpty, status != 2 { problems.append("not clean without a fault") }
+      return problems
+    }
+  }
+}
