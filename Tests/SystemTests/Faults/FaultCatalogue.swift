@@ -73,7 +73,7 @@ enum FaultCatalogue {
 
   /// The faults to try for a call that a run makes `count` times: every place and every
   /// effect, or so many that both are covered, spread evenly.
-  static func faults(of call: String, count: Int, all: Bool, sampled: Int = 3) -> [Fault] {
+  static func faults(of call: String, count: Int, all: Bool, sampled: Int = 2) -> [Fault] {
     let effects = self.effects[call] ?? []
     guard count > 0, !effects.isEmpty else { return [] }
     if all {

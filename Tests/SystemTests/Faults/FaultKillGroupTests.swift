@@ -7,7 +7,7 @@ extension SystemTests {
     @Test(arguments: FaultCatalogue.calls)
     func oneFault(call: String) async throws {
       let count = try await CallCounts.shared.of("kill-group") { try await self.run([]) }[call] ?? 0
-      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive, sampled: 2) {
+      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive) {
         _ = try await self.run([fault])
       }
     }

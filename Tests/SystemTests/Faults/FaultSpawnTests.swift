@@ -60,6 +60,19 @@ extension SystemTests {
       #expect(clean.tampered.isEmpty)
     }
 
+    /// Nobody is waked by a timer that could not be set, so the wait itself has to end.
+    @Test func aTimerCannotBeSet() async throws {
+      try await withSession { session in
+        let run = FaultyRun(session, [Fault("timerfd_settime", .from(1), "ENOMEM")])
+        let command: [Bytes] = ["ignore", "TERM", "hold"]
+        let process = try run.start(
+          ["spawn", "--timeout", "300ms", "--grace", "200ms", "--", Bytes(Programs.workload)] + command)
+        let result = try await process.end()
+        #expect(result.ending == .exited(124))
+        #expect(run.record.tampered.count >= 2)
+      }
+    }
+
     /// As in a sandbox: then nobody's end would ever be noticed.
     @Test func waitingIsForbidden() async throws {
       try await withSession { session in
