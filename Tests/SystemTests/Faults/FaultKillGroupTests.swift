@@ -4,10 +4,11 @@ import Testing
 /// `procctl kill-group` with every call that it makes failing, one at a time.
 extension SystemTests {
   @Suite struct FaultKillGroupTests {
-    @Test(arguments: FaultCatalogue.calls)
-    func oneFault(call: String) async throws {
+    @Test(arguments: FaultCatalogue.calls, FaultyRun.parts)
+    func oneFault(call: String, part: Int) async throws {
       let count = try await CallCounts.shared.of("kill-group") { try await self.run([]) }[call] ?? 0
-      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive) {
+      let faults = FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive)
+      for (number, fault) in faults.enumerated() where number % FaultyRun.parts.count == part {
         _ = try await self.run([fault])
       }
     }

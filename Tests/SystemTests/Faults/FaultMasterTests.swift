@@ -5,10 +5,11 @@ import Testing
 /// are started, awaited and stopped, each with a child in a session of its own.
 extension SystemTests {
   @Suite struct FaultMasterTests {
-    @Test(.needs(.cgroup, "a worker gets one"), arguments: FaultCatalogue.calls)
-    func oneFault(call: String) async throws {
+    @Test(.needs(.cgroup, "a worker gets one"), arguments: FaultCatalogue.calls, FaultyRun.parts)
+    func oneFault(call: String, part: Int) async throws {
       let count = try await CallCounts.shared.of("run") { try await self.run([]) }[call] ?? 0
-      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive) {
+      let faults = FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive)
+      for (number, fault) in faults.enumerated() where number % FaultyRun.parts.count == part {
         _ = try await self.run([fault])
       }
     }

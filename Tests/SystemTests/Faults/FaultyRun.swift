@@ -9,6 +9,9 @@ struct FaultyRun {
   /// PROCCTL_FAULTS_ALL=1: every call with every fitting error, and not a sample.
   static let isExhaustive = getenv("PROCCTL_FAULTS_ALL").map { String(cString: $0) == "1" } ?? false
 
+  /// A test case has a limit of time that all faults of a call together exceed.
+  static let parts = 0..<(isExhaustive ? 8 : 1)
+
   let session: TestSession
   let plan: FaultPlan
 
