@@ -1,5 +1,6 @@
 # make run     build, and run the master with the built-in default
 # make test    everything that can be checked on this machine
+# make soak    new seeds for the simulation, for SOAK=10m
 # make bench   ratios against what others do, measured in one run
 # make lint    the formatter's rules, and the manual pages
 # make format  apply the formatter
@@ -20,8 +21,8 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/procctl
 venv := $(cache)/venv
 swift_files := find . -name '.build*' -prune -o -name '*.swift' -print0
 
-.PHONY: run build test bench lint format install clean deps \
-  test-deps test-units test-system test-host test-systemd test-client
+.PHONY: run build test soak bench lint format install clean deps test-deps test-units test-simulation \
+  test-system test-host test-systemd test-client test-sanitizers
 
 run: build
 	@exec $(bin)/procctl run
@@ -33,7 +34,8 @@ deps:
 	@packaging/dependencies
 
 # What fails soonest comes first. Each step can be run by itself.
-test: test-deps lint build test-units test-system test-host test-systemd test-client
+test: test-deps lint build test-simulation test-units test-system test-host test-systemd test-client \
+  test-sanitizers
 	@echo "== all checks passed"
 
 test-deps:
@@ -50,9 +52,23 @@ lint:
 # with all it started, by what is tested here.
 run_tests = $(bin)/procctl spawn --timeout 10m -- swift test --skip-build --disable-xctest
 
-# Policies, parsers and the simulation.
+# The whole engine in virtual time: 10,000 workers, of whom the master must not look at all for each
+# of them (that would be tens of thousands of reads for a step), then thousands of seeds. That other
+# processes come to the same runs is what lets a seed be replayed, so a few are run twice and compared.
+test-simulation: build
+	@echo "== simulation"
+	@$(bin)/simulate --from 3 --seeds 1 --workers 10000 --max-reads 500
+	@$(bin)/simulate --seeds 5000
+	@digests=$$(for i in 1 2; do $(bin)/simulate --seeds 50 | grep -o 'digest .*'; done | sort -u); \
+	  [ "$$(wc -l <<<"$$digests")" -eq 1 ] || { echo "the same seeds made different runs: $$digests" >&2; exit 1; }
+
+SOAK ?= 10m
+soak: build
+	@$(bin)/simulate --for $(SOAK)
+
+# Policies and parsers, and the simulation's own tests.
 test-units: build
-	@echo "== unit tests and simulation"
+	@echo "== unit tests"
 	@swift build --build-tests
 	@for target in ProcCtlTests SystemdNotifyTests GracefulShutdownTests SupervisionTests \
 	  RepositoryWorkerTests SimulationTests; do \
@@ -89,6 +105,11 @@ test-client: build
 	  $(venv)/bin/python $(script) $(bin)/repository-worker; \
 	fi
 
+# Last: it builds all that it runs anew.
+test-sanitizers: build
+	@echo "== sanitizers"
+	@$(bin)/procctl spawn --timeout 15m -- Tests/Sanitizers/run
+
 # Outside the tree, so that it is made once and not once per clone.
 $(venv)/ready:
 	@rm -rf $(venv) && mkdir -p $(cache)
@@ -122,4 +143,4 @@ install:
 	done
 
 clean:
-	rm -rf .build Examples/adopting/.build Tests/HostProgram/.build
+	rm -rf .build .build-sanitizers .build-address .build-thread Examples/adopting/.build Tests/HostProgram/.build

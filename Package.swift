@@ -113,9 +113,13 @@ let package = Package(
     .testTarget(
       name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
-    .testTarget(
-      name: "SimulationTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
+    .target(
+      name: "Simulation", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system],
+      path: "Tests/Simulation", swiftSettings: strict),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation", "ProcCtl", argumentParser], path: "Tests/Simulate",
       swiftSettings: strict),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
       dependencies: [
@@ -125,3 +129,8 @@ let package = Package(
       swiftSettings: strict),
   ]
 )
+
+// A build with a sanitizer takes long enough with the test targets it is for: see Tests/Sanitizers/run.
+if let names = Context.environment["PROCCTL_TEST_TARGETS"]?.split(separator: " ").map(String.init) {
+  package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+}

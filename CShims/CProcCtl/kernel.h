@@ -24,11 +24,13 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +49,16 @@ int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
 int posix_spawn_file_actions_addtcsetpgrp_np(posix_spawn_file_actions_t *, int);
 
 int pipe2(int[2], int);
+int setresuid(uid_t, uid_t, uid_t);
+int setresgid(gid_t, gid_t, gid_t);
+int getresuid(uid_t *, uid_t *, uid_t *);
+int getresgid(gid_t *, gid_t *, gid_t *);
+int setgroups(size_t, const gid_t *);
+
+// SOCK_STREAM and SOCK_CLOEXEC are an enumeration Swift sees in two ways.
+static inline int cprocctl_socket_pair(int ends[2]) {
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
 
 // pidfd_send_signal(2) and pidfd_open(2).
 enum {
@@ -112,6 +124,23 @@ static inline int cprocctl_set_parent_death_signal(int signal) {
     return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0UL, 0UL, 0UL);
 }
 
+static inline int cprocctl_get_parent_death_signal(int *signal) {
+    return prctl(PR_GET_PDEATHSIG, signal, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_set_keep_capabilities(int on) {
+    return prctl(PR_SET_KEEPCAPS, (unsigned long)on, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_clear_ambient_capabilities(void) {
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+}
+
+static inline int cprocctl_get_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0UL, 0UL, 0UL, 0UL); }
+static inline int cprocctl_set_dumpable(int on) {
+    return prctl(PR_SET_DUMPABLE, (unsigned long)on, 0UL, 0UL, 0UL);
+}
+
 static inline int cprocctl_set_process_name(const char *name) {
     return prctl(PR_SET_NAME, (unsigned long)name, 0UL, 0UL, 0UL);
 }
@@ -174,6 +203,19 @@ static inline int cprocctl_ioctl_int(int fd, unsigned long request, int *argumen
     return ioctl(fd, request, argument);
 }
 static inline int cprocctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+// The magic number of the file system at the path (statfs(2)); -1 if it cannot be asked.
+static inline long cprocctl_file_system_type(const char *path) {
+    struct statfs system;
+    return statfs(path, &system) == 0 ? (long)system.f_type : -1;
+}
+
+// The first parameter is an enum only where _GNU_SOURCE is.
+static inline int cprocctl_getrlimit(int resource, struct rlimit *limit) { return getrlimit(resource, limit); }
+
+static inline long cprocctl_getxattr(const char *path, const char *name, void *value, size_t size) {
+    return getxattr(path, name, value, size);
+}
 
 static inline int cprocctl_close_range(unsigned int first, unsigned int last, unsigned int flags) {
     return (int)syscall(SYS_close_range, first, last, flags);

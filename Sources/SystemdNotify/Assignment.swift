@@ -40,7 +40,7 @@ public struct Assignment: Hashable, Sendable, CustomStringConvertible {
 
   /// `STATUS=` from any text: control characters are shown escaped, and what is longer than a
   /// status line can be is cut.
-  static func status(_ text: String) -> Assignment {
+  package static func status(_ text: String) -> Assignment {
     let limit = 1024
     var result = ""
     var length = 0
@@ -65,7 +65,7 @@ public struct Assignment: Hashable, Sendable, CustomStringConvertible {
     return Assignment(trusted: "STATUS", result)
   }
 
-  static func encode(_ assignments: [Assignment]) -> [UInt8] {
+  package static func encode(_ assignments: [Assignment]) -> [UInt8] {
     var bytes: [UInt8] = []
     for assignment in assignments {
       if !bytes.isEmpty { bytes.append(UInt8(ascii: "\n")) }

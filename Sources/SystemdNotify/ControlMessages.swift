@@ -1,11 +1,11 @@
 internal import CProcCtl
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// What travels beside a datagram: descriptors and the sender's credentials
 /// (cmsg(3), unix(7)). The macros of C that lay these out are out of Swift's
 /// reach, so the arithmetic is here, once.
-enum ControlMessages {
+package enum ControlMessages {
   /// As many as the kernel takes in one message (SCM_MAX_FD).
   static let descriptorLimit = 253
 
@@ -25,19 +25,19 @@ enum ControlMessages {
   }
 
   /// struct ucred, hidden behind _GNU_SOURCE.
-  struct Credentials {
-    var pid: Int32 = 0
-    var uid: UInt32 = 0
-    var gid: UInt32 = 0
+  package struct Credentials {
+    package var pid: Int32 = 0
+    package var uid: UInt32 = 0
+    package var gid: UInt32 = 0
   }
 
-  struct Received {
-    var credentials: Credentials?
-    var descriptors: [FileDescriptor] = []
+  package struct Received {
+    package var credentials: Credentials?
+    package var descriptors: [FileDescriptor] = []
   }
 
   /// The control buffer that passes these descriptors; empty for none.
-  static func encode(_ descriptors: [FileDescriptor]) -> [UInt8] {
+  package static func encode(_ descriptors: [FileDescriptor]) -> [UInt8] {
     guard !descriptors.isEmpty else { return [] }
     let body = descriptors.count * MemoryLayout<Int32>.size
     var buffer = [UInt8](repeating: 0, count: self.headerSize + self.aligned(body))
@@ -57,13 +57,13 @@ enum ControlMessages {
   }
 
   /// Takes a received control buffer apart. Every descriptor in it is now the caller's to close.
-  static func decode(_ buffer: UnsafeRawBufferPointer) -> Received {
+  package static func decode(_ buffer: UnsafeRawBufferPointer) -> Received {
     var received = Received()
     var offset = 0
     while offset + self.headerSize <= buffer.count {
       let header = buffer.loadUnaligned(fromByteOffset: offset, as: cmsghdr.self)
       let length = Int(header.cmsg_len)
-      guard length >= self.headerSize, offset + length <= buffer.count else { break }
+      guard length >= self.headerSize, length <= buffer.count - offset else { break }
       let body = UnsafeRawBufferPointer(rebasing: buffer[(offset + self.headerSize)..<(offset + length)])
       if header.cmsg_level == SOL_SOCKET, header.cmsg_type == self.rights {
         for index in 0..<(body.count / MemoryLayout<Int32>.size) {

@@ -35,6 +35,25 @@ public struct ServiceNotifier: Sendable {
   /// One that says nothing to nobody.
   public static let inactive = ServiceNotifier(transport: nil)
 
+  /// Why what `NOTIFY_SOCKET` names cannot be reached, by us, now; nil if it can, or if it names nothing.
+  ///
+  /// Nothing is sent. Who receives there need not notice.
+  package static func obstacle() -> NotificationError? {
+    guard let value = getenv("NOTIFY_SOCKET").map({ String(cString: $0) }), !value.isEmpty else { return nil }
+    do throws(NotificationError) {
+      let address = try NotifyAddress(environmentValue: value)
+      let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+      let socket = Glibc.socket(AF_UNIX, type, 0)
+      guard socket >= 0 else { throw address.failure("socket") }
+      defer { close(socket) }
+      let isReached = address.withSocketAddress { connect(socket, $0, $1) == 0 }
+      if !isReached { throw address.failure("connect to \(address)") }
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Whether somebody asked to be told.
   public var isActive: Bool { self.transport != nil }
 
@@ -193,5 +212,11 @@ public struct ServiceNotifier: Sendable {
 
   package static let readMonotonicClock: @Sendable () -> UInt64 = {
     UInt64(cprocctl_monotonic_nanoseconds()) / 1000
+  }
+}
+
+extension NotifyAddress {
+  fileprivate func failure(_ what: String) -> NotificationError {
+    NotificationError(.socket, doing: what, underlyingError: Errno(rawValue: errno))
   }
 }

@@ -61,6 +61,27 @@ enum OptionText {
     return ChildSetup.Limit(resource, soft: soft, hard: hard)
   }
 
+  /// One to four octal digits.
+  static func umask(_ text: String) throws -> UInt32 {
+    guard let mask = RightsText.umask(text) else {
+      throw ValidationError("\"\(text)\" must be \(RightsText.umaskForm)")
+    }
+    return mask
+  }
+
+  static func nice(_ text: String) throws -> Int32 { try self.integer(text, within: RightsText.nice) }
+
+  static func outOfMemoryScore(_ text: String) throws -> Int32 {
+    try self.integer(text, within: RightsText.outOfMemoryScore)
+  }
+
+  private static func integer(_ text: String, within range: ClosedRange<Int>) throws -> Int32 {
+    guard let number = Int(text), range.contains(number) else {
+      throw ValidationError("\"\(text)\" must be \(range.lowerBound) to \(range.upperBound)")
+    }
+    return Int32(number)
+  }
+
   private static func suggestion(for word: String, among candidates: [String]) -> String {
     Spelling.nearest(to: word, among: candidates).map { ", did you mean \"\($0)\"?" } ?? ""
   }

@@ -19,6 +19,8 @@ struct ProcessRecord: Encodable {
   var state: String
   var wait_channel: String?
   var refusal: String?
+  var hindrance: String?
+  var reason: String?
 
   init(_ process: ProcessStatus) {
     self.pid = process.processIdentifier.value
@@ -31,6 +33,7 @@ struct ProcessRecord: Encodable {
     self.init(survivor.process)
     self.wait_channel = survivor.waitChannel
     self.refusal = survivor.refusal
+    self.hindrance = survivor.hindrance
   }
 }
 

@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import ProcCtl
+internal import Supervision
 
 struct KillGroupCommand: Verb {
   static let configuration = CommandConfiguration(
@@ -8,7 +9,8 @@ struct KillGroupCommand: Verb {
       "Ends processes somebody else started, with all that belongs to them, and waits until they are gone.",
     discussion: """
       TARGET is a PID, PID@STARTTIME (field 22 of /proc/PID/stat; nobody if the number was reused), \
-      or the NAME of a detached spawn.
+      the NAME of a detached spawn, or the @WORKER of a master, which starts it again as \
+      configured; where several masters have it, @PID/WORKER or @CONFIG/WORKER.
 
       Exit status: 0 if nothing of the targets is left; 1 if there is no such process; 125 if \
       somebody survived, procctl failed, or it would have ended itself or whom it runs \
@@ -38,7 +40,7 @@ struct KillGroupCommand: Verb {
 
   func validate() throws {
     if self.targets.isEmpty, self.port.isEmpty {
-      throw ValidationError("say whom to end: a PID, PID@STARTTIME, a NAME, or --port")
+      throw ValidationError("say whom to end: a PID, PID@STARTTIME, a NAME, @WORKER, or --port")
     }
   }
 
@@ -53,14 +55,13 @@ struct KillGroupCommand: Verb {
 
   private func stop() throws(ProcessError) -> Int32 {
     let kernel = LinuxKernel()
-    var processes: [ProcessStatus] = []
-    var supervisors: Set<ProcessIdentity> = []
+    let workers = try KnownWorker.all(kernel: kernel)
+    var parts = StopParts(scope: self.scope, workers: workers, kernel: kernel)
     for text in self.targets {
-      switch try StopTarget.resolve(text, kernel: kernel) {
-      case .process(let status): processes.append(status)
-      case .supervisor(let status):
-        processes.append(status)
-        supervisors.insert(status.identity)
+      switch try StopTarget.resolve(text, workers: workers, kernel: kernel) {
+      case .process(let status): try parts.add(process: status)
+      case .supervisor(let status): parts.add(supervisor: status)
+      case .worker(let worker): try parts.add(worker: worker)
       case .missing(let reason):
         Message.error("kill-group: \(reason)")
         return ExitStatus.noSuchTarget
@@ -75,29 +76,20 @@ struct KillGroupCommand: Verb {
         Message.error("kill-group: nobody we can see listens on port \(port)")
         return ExitStatus.noSuchTarget
       }
-      processes += holders
+      for holder in holders { try parts.add(holder: holder) }
     }
 
     let loop = try EventLoop()
-    // A supervisor's own stop takes its grace; with the default scope its command is below it.
-    let stop = ForeignStop(
-      loop: loop,
-      selections: processes.map { process in
-        let isSupervisor = supervisors.contains(process.identity)
-        var selection = StopSelection(target: process, scope: isSupervisor ? .tree : self.scope)
-        selection.isSupervised = isSupervisor
-        return selection
-      }, supervisors: supervisors)
+    let stop = ForeignStop(loop: loop, parts: parts.parts, supervisors: parts.supervisors)
     if let objection = try stop.objection() {
       Message.error("kill-group: refused: \(objection)")
       return ExitStatus.failed
     }
-    let reporter = KillGroupReporter(json: self.json)
+    let reporter = KillGroupReporter(json: self.json) { stop.reason(for: $0)?.description }
     if self.dryRun {
       reporter.wouldEnd(try stop.members())
       return ExitStatus.success
     }
-    let members = try stop.members()
     var result: StopResult?
     stop.start(.standard(signal: self.signal, grace: self.grace)) { outcome in
       result = outcome
@@ -105,7 +97,7 @@ struct KillGroupCommand: Verb {
     }
     try loop.run()
     guard let result else { throw ProcessError(.eventLoop, doing: "wait for the processes") }
-    reporter.ended(members, result)
+    reporter.ended(stop.everyone.map(\.process), result)
     return result.isEmpty ? ExitStatus.success : ExitStatus.failed
   }
 }

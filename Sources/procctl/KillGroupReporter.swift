@@ -4,6 +4,8 @@ internal import ProcCtl
 /// What kill-group prints.
 struct KillGroupReporter {
   var json: Bool
+  /// Why a process is one of those.
+  var reason: (ProcessIdentity) -> String?
 
   private struct Report: Encodable {
     var ended: Bool
@@ -16,7 +18,7 @@ struct KillGroupReporter {
   /// The tree, indented by parenthood.
   func wouldEnd(_ members: [ProcessStatus]) {
     if self.json {
-      return JSONLine.write(members.map { ProcessRecord($0) }, to: 1)
+      return JSONLine.write(members.map { self.record($0) }, to: 1)
     }
     let known = Set(members.map(\.processIdentifier))
     let children = Dictionary(grouping: members) { $0.parent }
@@ -31,7 +33,7 @@ struct KillGroupReporter {
     if self.json {
       JSONLine.write(
         Report(
-          ended: result.isEmpty, processes: members.map { ProcessRecord($0) },
+          ended: result.isEmpty, processes: members.map { self.record($0) },
           survivors: result.survivors.map { ProcessRecord($0) },
           last_signal: result.lastSignal?.description, seconds: result.duration.inSeconds), to: 1)
     }
@@ -41,7 +43,15 @@ struct KillGroupReporter {
     }
   }
 
+  private func record(_ process: ProcessStatus) -> ProcessRecord {
+    var record = ProcessRecord(process)
+    record.reason = self.reason(process.identity)
+    return record
+  }
+
   private func line(_ process: ProcessStatus) -> String {
-    "\(process.identity) \(process.name.printable) (\(process.state), group \(process.processGroup), session \(process.session))"
+    let place = "\(process.state), group \(process.processGroup), session \(process.session)"
+    let reason = self.reason(process.identity).map { ": \($0)" } ?? ""
+    return "\(process.identity) \(process.name.printable) (\(place))\(reason)"
   }
 }

@@ -38,7 +38,7 @@ struct RunCommand: Verb {
         Message.write(
           "\(names.count) \(names.count == 1 ? "worker" : "workers"): \(names.joined(separator: ", "))\n",
           to: 1)
-        for obstacle in configuration.workers.flatMap({ $0.obstacles() }) {
+        for obstacle in configuration.obstacles() {
           Message.write("warning: \(obstacle)\n")
         }
         return ExitStatus.success
@@ -74,7 +74,9 @@ struct RunCommand: Verb {
     guard chdir("/") == 0 else {
       throw ProcessError(.runtimeDirectory, doing: "chdir /", underlyingError: Errno(rawValue: errno))
     }
-    let master = try MasterProcess(configuration, logger: logger, notifier: notifier)
+    // This very program, whatever is at its path by the time a worker is restarted.
+    let master = try MasterProcess(
+      configuration, logger: logger, notifier: notifier, guardProgram: .path("/proc/self/exe"))
     if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
     return master.run()
   }

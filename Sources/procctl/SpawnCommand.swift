@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CProcCtl
+internal import CProcCtlChild
 internal import Glibc
 internal import ProcCtl
 internal import SystemPackage
@@ -65,6 +66,23 @@ struct SpawnCommand: Verb {
     transform: OptionText.limit)
   var limit: [ChildSetup.Limit] = []
 
+  @Option(
+    help: ArgumentHelp("Permissions that new files do not get: 022.", valueName: "octal"),
+    transform: OptionText.umask)
+  var umask: UInt32?
+
+  // The next word is the value, though it begins with a dash.
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("-20 (favoured) to 19.", valueName: "number"),
+    transform: OptionText.nice)
+  var nice: Int32?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("-1000 (never killed for memory) to 1000 (killed first).", valueName: "number"),
+    transform: OptionText.outOfMemoryScore)
+  var oomScoreAdj: Int32?
+
   @Option(name: .customLong("chdir"), help: "Run in this directory.")
   var directory: String?
 
@@ -78,6 +96,21 @@ struct SpawnCommand: Verb {
 
   @Option(help: "Write a JSON line for each event to this descriptor.")
   var statusFd: Int32?
+
+  @Option(
+    help: ArgumentHelp(
+      "End the command, with all it started, when the other end of this descriptor is closed.",
+      valueName: "fd")
+  )
+  var lifeline: Int32?
+
+  /// A master above ends them by its own plan.
+  @Flag(help: .private)
+  var leaveLeftovers = false
+
+  /// The capabilities a master that is not root has handed to us go no further, but for these.
+  @Option(help: .private)
+  var handOn: String?
 
   @Flag(help: "Write a JSON report to standard error at the end.")
   var json = false
@@ -95,6 +128,12 @@ struct SpawnCommand: Verb {
     if let descriptor = self.statusFd, fcntl(descriptor, F_GETFD) < 0 {
       throw ValidationError("--status-fd \(descriptor): there is no such open descriptor")
     }
+    if let descriptor = self.lifeline, fcntl(descriptor, F_GETFD) < 0 {
+      throw ValidationError("--lifeline \(descriptor): there is no such open descriptor")
+    }
+    if self.detach, self.lifeline != nil {
+      throw ValidationError("--detach and --lifeline: a detached command is tied to nobody")
+    }
     if self.detach, self.statusFd != nil || self.json {
       throw ValidationError(
         "--detach leaves nobody to report to: it goes with neither --status-fd nor --json")
@@ -106,9 +145,6 @@ struct SpawnCommand: Verb {
       throw ValidationError(
         "--name takes letters, digits, '.', '_' and '-', 64 at most, and no number, which would be a pid")
     }
-    if [.guardian, .pidNamespace].contains(self.contain) {
-      throw ValidationError("--contain \(self.contain) is not available in this version")
-    }
   }
 
   func execute(command words: [ByteString]?) -> Int32 {
@@ -117,17 +153,18 @@ struct SpawnCommand: Verb {
       return ExitStatus.usage
     }
     // Started by way of /proc/self/exe, it would be listed as "exe".
-    if self.detachedSupervisor { _ = cprocctl_set_process_name("procctl") }
+    if self.detachedSupervisor || self.lifeline != nil { _ = cprocctl_set_process_name("procctl") }
     do {
       let command = try self.command(program, Array(words.dropFirst()))
       if self.detach { return try DetachedSpawn.start(options: self, words: words) }
       return try self.run(command)
-    } catch let error as ProcessError {
-      Message.error("spawn: \(error)")
-      return ExitStatus.of(error)
     } catch {
-      Message.error("spawn: \(error)")
-      return ExitStatus.failed
+      let status = (error as? ProcessError).map { ExitStatus.of($0) } ?? ExitStatus.failed
+      SpawnReporter(descriptor: self.statusFd, finalOnStandardError: false)
+        .failed("\(error)", exitStatus: status)
+      // A master that leaves nothing to us says it itself.
+      if !self.leaveLeftovers { Message.error("spawn: \(error)") }
+      return status
     }
   }
 
@@ -147,6 +184,9 @@ struct SpawnCommand: Verb {
     command.setup.noNewPrivileges = self.noNewPrivs
     if self.detachedSupervisor, !StandardDescriptors.isFile(2) { command.standardError = .null }
     command.setup.limits = self.limit
+    command.setup.umask = self.umask
+    command.setup.nice = self.nice
+    command.setup.outOfMemoryScore = self.oomScoreAdj
     return command
   }
 
@@ -160,7 +200,13 @@ struct SpawnCommand: Verb {
     for mapping in self.mapSignal { guarded.signalMap[mapping.from] = .some(mapping.to) }
     guarded.foreground = self.foreground ? .always : .automatic
     guarded.usesCgroup = self.contain == .cgroup
+    guarded.lifeline = self.lifeline.map { FileDescriptor(rawValue: $0) }
+    if self.leaveLeftovers { guarded.leftovers = .left }
 
+    if let list = self.handOn {
+      try PrivilegeDrop.keepToOurselves(
+        but: CapabilitySet(names: list.split(separator: ",").map(String.init)))
+    }
     try PortGuard.requireFree(self.port)
     let registration = try self.name.map { try SpawnRegistry.register(name: $0) }
     defer {
@@ -171,10 +217,24 @@ struct SpawnCommand: Verb {
       }
     }
     let reporter = SpawnReporter(descriptor: self.statusFd, finalOnStandardError: self.json)
-    let commandGuard = try CommandGuard(guarded)
-    let report = try commandGuard.run { identity in
-      reporter.started(identity)
+    let loop = try EventLoop()
+    let namespace = self.contain == .pidNamespace ? try NamespacedSpawn(on: loop) : nil
+    if let namespace {
+      guarded.command = try namespace.command(guarded)
+      namespace.whenStarted = { reporter.started($0) }
+    }
+    let commandGuard = try CommandGuard(guarded, on: loop)
+    commandGuard.whenCommandEnded = { status, leftovers in
+      let (status, leftovers) = namespace?.end ?? (status, leftovers)
+      reporter.commandEnded(status, leftovers: leftovers)
+    }
+    var report = try commandGuard.run { identity in
+      if let namespace { namespace.wasSpawned(identity) } else { reporter.started(identity) }
+      if self.leaveLeftovers { procctl_release_clean_pages() }
       if self.detachedSupervisor { StandardDescriptors.letGoOfCaller(closing: self.statusFd) }
+    }
+    if let end = namespace?.end {
+      (report.status, report.leftovers) = end
     }
     let heldPorts = PortGuard.held(self.port)
     if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }

@@ -11,6 +11,20 @@ struct SpawnReporter {
     var start_time: UInt64
   }
 
+  private struct CommandEnded: Encodable {
+    var event = "command-ended"
+    var exit_status: Int32?
+    var signal: String?
+    var core_dumped: Bool
+    var leftovers: Int
+  }
+
+  private struct Failed: Encodable {
+    var event = "failed"
+    var message: String
+    var exit_status: Int32
+  }
+
   private struct Ended: Encodable {
     var event = "ended"
     var pid: Int32
@@ -29,6 +43,25 @@ struct SpawnReporter {
     guard let descriptor = self.descriptor else { return }
     JSONLine.write(
       Started(pid: identity.processIdentifier.value, start_time: identity.startTime), to: descriptor)
+  }
+
+  /// The command's own process has ended; what it left may live on.
+  func commandEnded(_ status: TerminationStatus, leftovers: Int) {
+    guard let descriptor = self.descriptor else { return }
+    var ended = CommandEnded(core_dumped: false, leftovers: leftovers)
+    switch status {
+    case .exited(let status): ended.exit_status = status
+    case .signaled(let signal, let coreDumped):
+      ended.signal = signal.description
+      ended.core_dumped = coreDumped
+    }
+    JSONLine.write(ended, to: descriptor)
+  }
+
+  /// The command was not started.
+  func failed(_ message: String, exitStatus: Int32) {
+    guard let descriptor = self.descriptor else { return }
+    JSONLine.write(Failed(message: message, exit_status: exitStatus), to: descriptor)
   }
 
   func ended(_ report: GuardReport, heldPorts: [String]) {

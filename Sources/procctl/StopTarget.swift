@@ -1,16 +1,20 @@
 internal import ProcCtl
+internal import Supervision
 
 /// Whom a word on kill-group's command line means.
 enum StopTarget {
   case process(ProcessStatus)
   /// The supervisor of a detached spawn: asked to stop, it stops its command.
   case supervisor(ProcessStatus)
+  case worker(KnownWorker)
   case missing(String)
   case refused(String)
 
-  static func resolve(_ text: String, kernel: any Kernel) throws(ProcessError) -> StopTarget {
+  static func resolve(
+    _ text: String, workers: [KnownWorker], kernel: any Kernel
+  ) throws(ProcessError) -> StopTarget {
     if text.hasPrefix("@") {
-      return .refused("\(text): workers of a master cannot be named in this version")
+      return try self.resolve(worker: text.dropFirst(), among: workers, kernel: kernel)
     }
     let parts = text.split(separator: "@", omittingEmptySubsequences: false)
     if let number = Int32(parts[0]), parts.count <= 2 {
@@ -18,12 +22,40 @@ enum StopTarget {
         number, startTime: parts.count == 2 ? parts[1] : nil, text: text, kernel: kernel)
     }
     guard SpawnRegistry.isValid(name: text) else {
-      return .refused("\"\(text)\" is no PID, PID@STARTTIME or NAME")
+      return .refused("\"\(text)\" is no PID, PID@STARTTIME, NAME or @WORKER")
     }
     guard let identity = try SpawnRegistry.find(name: text),
       let status = try kernel.status(of: identity.processIdentifier), status.identity == identity
     else { return .missing("no running spawn is named \(text)") }
     return .supervisor(status)
+  }
+
+  /// The one worker that is meant and of which somebody is left.
+  private static func resolve(
+    worker text: Substring, among workers: [KnownWorker], kernel: any Kernel
+  ) throws(ProcessError) -> StopTarget {
+    guard let selector = KnownWorker.Selector(text) else {
+      return .refused("\"@\(text)\" is no @WORKER, @PID/WORKER or @CONFIG/WORKER")
+    }
+    let named = workers.filter(selector.matches)
+    guard !named.isEmpty else {
+      return .missing("no master that we can find has a worker @\(text)")
+    }
+    let loop = try EventLoop()
+    var running: [KnownWorker] = []
+    // Of a living master, only what it says it has started: all else is between two starts.
+    for worker in named where worker.hasStarted || !worker.masterLives {
+      let stop = ForeignStop(loop: loop, parts: [try worker.part(kernel: kernel)])
+      if !(try stop.members().isEmpty) { running.append(worker) }
+    }
+    if running.count > 1 {
+      let choices = running.map { "\n  \($0.description)" }.joined()
+      return .refused("@\(text) is a worker of several masters; say which one:\(choices)")
+    }
+    guard let worker = running.first else {
+      return .missing("worker \(named.map(\.description).joined(separator: "; ")) does not run")
+    }
+    return .worker(worker)
   }
 
   private static func resolve(

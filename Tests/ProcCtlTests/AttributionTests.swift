@@ -77,6 +77,30 @@ import Testing
     #expect(self.owners(result) == [11: "a"])
   }
 
+  @Test func whoWasSeenBelowALeaderIsItsOwnersAsAnOrphan() throws {
+    var attribution = Attribution<String>()
+    attribution.add(leader: ProcessIdentifier(10), owner: "a")
+    let orphans = [
+      self.process(11, parent: 1, group: 11, session: 11),
+      self.process(12, parent: 1, group: 12, session: 12),
+    ]
+    attribution.remember(
+      [
+        self.process(10, parent: 1, group: 10, session: 10),
+        self.process(11, parent: 10, group: 11, session: 11),
+      ], owner: "a")
+    #expect(self.owners(try attribution.attribute(orphans, kernel: CookieKernel())) == [11: "a"])
+    // Nobody is kept in mind for a leader that is given up.
+    var released = attribution
+    released.remove(leader: ProcessIdentifier(10))
+    #expect(
+      self.owners(
+        try released.attribute(
+          [self.process(13, parent: 1, group: 13, session: 13)], kernel: CookieKernel())
+      )
+      .isEmpty)
+  }
+
   @Test func aReleasedLeadersNumberMeansNothing() throws {
     var attribution = Attribution<String>()
     attribution.add(leader: ProcessIdentifier(10), owner: "a")

@@ -86,4 +86,73 @@ import Testing
     let found = selection.select(from: self.processes) { $0.value == 20 ? "mine" : "other" }
     #expect(found.map(\.processIdentifier.value).contains(20))
   }
+
+  // MARK: Several roots, and reasons
+
+  private func reasons(_ selection: StopSelection, _ processes: [ProcessStatus]) -> [Int32: String] {
+    var reasons: [Int32: String] = [:]
+    for process in processes {
+      if let membership = selection.membership(of: process.identity) {
+        reasons[process.processIdentifier.value] = "\(membership.root) \(membership.reason)"
+      }
+    }
+    return reasons
+  }
+
+  @Test func everybodyHasAReasonAndARoot() {
+    var selection = StopSelection(roots: [
+      .init(target: self.processes[0]), .init(mark: .init(subreaper: nil, cookie: "b")), .init(),
+    ])
+    let more = [
+      self.process(30, parent: 20, group: 20, session: 20),
+      self.process(31, parent: 30, group: 20, session: 20),
+    ]
+    let all = self.processes + more + [self.process(40, parent: 1, group: 40, session: 40)]
+    _ = selection.select(from: all, cgroups: [ProcessIdentifier(40): 2]) { $0.value == 30 ? "b" : nil }
+    #expect(
+      self.reasons(selection, all) == [
+        10: "0 target", 11: "0 child of 10", 12: "0 child of 11", 13: "0 session 12", 14: "0 session 10",
+        30: "1 cookie", 31: "1 child of 30", 40: "2 cgroup",
+      ])
+  }
+
+  @Test func groupAndSessionAreReasonsToo() {
+    var group = StopSelection(target: self.processes[0], scope: .group)
+    _ = group.select(from: self.processes) { _ in nil }
+    #expect(self.reasons(group, self.processes) == [10: "0 target", 11: "0 group 10"])
+  }
+
+  @Test func theSessionOfALeaderThatIsGoneIsItsOwnWhileACookieIsInIt() {
+    // 50 is gone; 51 was below it, and 52 has cleared its environment.
+    let left = [
+      self.process(51, parent: 1, group: 50, session: 50),
+      self.process(52, parent: 1, group: 50, session: 50),
+    ]
+    let root = StopSelection.Root(leader: ProcessIdentifier(50), mark: .init(subreaper: nil, cookie: "a"))
+    var selection = StopSelection(roots: [root])
+    #expect(selection.select(from: left) { $0.value == 51 ? "a" : nil }.count == 2)
+    // Control: nobody in it has the cookie, and it may be an innocent's by now.
+    var other = StopSelection(roots: [root])
+    #expect(other.select(from: left) { _ in nil }.isEmpty)
+    // Somebody has the cookie, and the session of that number is another one.
+    var elsewhere = StopSelection(roots: [root])
+    let apart = [self.process(51, parent: 1, group: 60, session: 60), left[1]]
+    #expect(
+      elsewhere.select(from: apart) { $0.value == 51 ? "a" : nil }.map(\.processIdentifier.value) == [51])
+  }
+
+  @Test func manyRootsAreOneWalk() {
+    let processes = (0..<2000).map {
+      self.process(1000 + $0, parent: 1, group: 1000 + $0, session: 1000 + $0)
+    }
+    var selection = StopSelection(
+      roots: (0..<1000).map { .init(mark: .init(subreaper: nil, cookie: ByteString("\($0)"))) })
+    var read = 0
+    let selected = selection.select(from: processes) { pid in
+      read += 1
+      return ByteString("\(pid.value - 1000)")
+    }
+    #expect(selected.count == 1000 && read == 2000)
+    #expect(selection.membership(of: processes[7].identity)?.root == 7)
+  }
 }

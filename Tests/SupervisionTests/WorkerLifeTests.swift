@@ -285,6 +285,26 @@ import Testing
     }
   }
 
+  @Test(arguments: [UInt16?.none, 8080])
+  func aGuardThatCannotStartItsProgramBlocksTheWorker(_ port: UInt16?) {
+    var bench = Bench(port: port)
+    bench.on(.start)
+    if port != nil { bench.on(.portChecked(holder: nil)) }
+    bench.on(.spawned)
+    let effects = bench.on(.spawnFailed("no such program"))
+    #expect(bench.life.state == .blocked && bench.life.starts == 0)
+    #expect(effects.contains(.release), "the guard is reaped")
+    #expect(effects.contains(.endReadiness))
+    #expect(bench.on(.timeReached, after: .seconds(1)).contains(port == nil ? .spawn : .checkPort))
+    bench.on(.stop)
+    #expect(bench.life.state == .stopped)
+    // Stopped by command meanwhile, it is not called blocked again.
+    var stopping = Bench()
+    stopping.becomeReady()
+    stopping.on(.stop)
+    #expect(stopping.on(.spawnFailed("x")).isEmpty && stopping.life.state == .stopping)
+  }
+
   private var everyEvent: [WorkerLife.Event] {
     [
       .start, .portChecked(holder: nil), .portChecked(holder: "x"), .spawned, .spawnFailed("x"), .becameReady,

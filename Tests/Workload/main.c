@@ -29,9 +29,40 @@
 //   exec PROGRAM ARG...    becomes the program: all words that follow are its
 //   hold                   keeps going until a signal ends it (also the default at the end)
 //
+//   breeding.c
+//   hop-session MS         as hop, in a new session each time
+//   storm FILE COUNT       every process forks for as long as it may, and one in two of them then ends,
+//                          until COUNT have been born; how many were is the first number in FILE
+//   many COUNT [ACTION... end]  as many children, which go on with these actions
+//   deep COUNT             a chain of that many processes, each the parent of the next; the last goes on
+//   orphans COUNT          makes as many that live for some milliseconds and whose parent is gone
+//   fork-as PID [ACTION... end]  a child with that very pid (clone3(2), set_tid: as root)
+//   reap                   waits for one child to end, and reaps it
+//
+//   hiding.c
+//   name TEXT              names itself so (prctl(2), PR_SET_NAME)
+//   wipe                   overwrites its arguments and environment, and may not be dumped any more
+//   pid-namespace [ACTION... end]  in a new user and pid namespace, whose first process goes on with these
+//                          actions
+//   burrow COUNT           moves into as many new cgroups, one below the other, below its own
+//   in-thread              the main thread ends; another goes on
+//
+//   lingering.c
+//   subreaper              adopts orphans, and does not reap them
+//   stop-group             stops its process group (SIGSTOP)
+//   vfork [ACTION... end]  a child made by vfork, which never lets go of its parent
+//   trace PID              traces it (PTRACE_SEIZE), and never waits for it
+//   trace-stop PID         traces it, and stops it
+//   lock FILE              locks it (flock(2))
+//   block-all              blocks every signal
+//   limit-files COUNT      sets RLIMIT_NOFILE
+//   limit-processes COUNT  sets RLIMIT_NPROC
+//
 // Nothing here runs for longer than its life time limit, whatever happens to
 // the test that started it.
 #define _GNU_SOURCE
+#include "workload.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,17 +80,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIFE_SECONDS = 60, HOP_SECONDS = 15, SIGNALS = 65 };
+enum { HOP_SECONDS = 15, SIGNALS = 65 };
 
 static int exit_status[SIGNALS];
 static int exit_delay[SIGNALS];
 
-static void fail(const char *what) {
+void fail(const char *what) {
     perror(what);
     _exit(99);
 }
 
-static int number(const char *text) {
+int number(const char *text) {
     char *end;
     long value = strtol(text, &end, 10);
     if (*end != 0) {
@@ -105,7 +136,7 @@ static void write_all(int fd, const char *text, size_t length) {
     if (write(fd, text, length) != (ssize_t)length) fail("write");
 }
 
-static void tell(const char *fifo, const char *word) {
+void tell(const char *fifo, const char *word) {
     char line[256];
     int fd = open(fifo, O_WRONLY | O_CLOEXEC);
     if (fd < 0) fail(fifo);
@@ -156,7 +187,7 @@ static void report_signals(const char *fifo) {
     }
 }
 
-static long milliseconds(void) {
+long milliseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000L + now.tv_nsec / 1000000L;
@@ -237,23 +268,48 @@ static void serve_http(int port, int obedient) {
     }
 }
 
-static void hold(void) {
+void hold(void) {
     for (;;) pause();
 }
 
-// The index after the `end` that belongs to the word at `start`.
-static int after_end(char **words, int start) {
+void sleep_milliseconds(int count) {
+    struct timespec delay = {count / 1000, count % 1000 * 1000000L};
+    while (nanosleep(&delay, &delay) != 0 && errno == EINTR) {
+    }
+}
+
+static int opens_block(const char *word) {
+    static const char *const words[] = {"child", "daemonize", "many", "fork-as", "pid-namespace", "vfork"};
+    for (size_t index = 0; index < sizeof words / sizeof *words; index++)
+        if (strcmp(word, words[index]) == 0) return 1;
+    return 0;
+}
+
+int after_end(char **words, int start) {
     int depth = 1;
     for (int index = start; words[index] != NULL; index++) {
-        if (strcmp(words[index], "child") == 0 || strcmp(words[index], "daemonize") == 0) depth++;
+        if (opens_block(words[index])) depth++;
         if (strcmp(words[index], "end") == 0 && --depth == 0) return index + 1;
     }
     fprintf(stderr, "test-workload: missing end\n");
     _exit(98);
 }
 
-static void perform(char **words, int index) {
-    for (; words[index] != NULL && strcmp(words[index], "end") != 0; index++) {
+void live(char **words, int index) {
+    alarm(LIFE_SECONDS);
+    perform(words, index);
+    hold();
+}
+
+static int elsewhere(char **words, int index) {
+    int last = breed(words, index);
+    if (last < 0) last = hide(words, index);
+    if (last < 0) last = linger(words, index);
+    return last;
+}
+
+void perform(char **words, int index) {
+    for (int after; words[index] != NULL && strcmp(words[index], "end") != 0; index++) {
         const char *action = words[index];
         if (strcmp(action, "ignore") == 0) {
             signal(signal_number(words[++index]), SIG_IGN);
@@ -335,6 +391,8 @@ static void perform(char **words, int index) {
             raise(which);
         } else if (strcmp(action, "hold") == 0) {
             hold();
+        } else if ((after = elsewhere(words, index)) >= 0) {
+            index = after;
         } else {
             fprintf(stderr, "test-workload: unknown action %s\n", action);
             _exit(98);
@@ -343,8 +401,11 @@ static void perform(char **words, int index) {
 }
 
 int main(int argc, char **argv) {
-    (void)argc;
-    alarm(LIFE_SECONDS);
-    perform(argv, 1);
-    hold();
+    // A copy, because `wipe` overwrites what was given.
+    char **words = calloc((size_t)argc + 1, sizeof *words);
+    if (words == NULL) fail("calloc");
+    for (int index = 0; index < argc; index++)
+        if ((words[index] = strdup(argv[index])) == NULL) fail("strdup");
+    remember_start(argv, environ);
+    live(words, 1);
 }

@@ -5,6 +5,7 @@
 
 #include "CProcCtlArguments.h"
 #include "CProcCtlResidency.h"
+#include "CProcCtlTrial.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,8 @@ enum procctl_child_stage {
     PROCCTL_STAGE_FORK,
     PROCCTL_STAGE_SIGNALS,
     PROCCTL_STAGE_SESSION,
+    PROCCTL_STAGE_USER_NAMESPACE,
+    PROCCTL_STAGE_PROC_MOUNT,
     PROCCTL_STAGE_TERMINAL,
     PROCCTL_STAGE_CGROUP,
     PROCCTL_STAGE_OOM_SCORE,
@@ -46,8 +49,17 @@ struct procctl_descriptor {
     int source, target;
 };
 
+// A pid namespace comes with a mount namespace, so that /proc can be its own;
+// without CAP_SYS_ADMIN it needs a user namespace around it, in which the
+// calling user and group are the only ones.
+enum procctl_namespace {
+    PROCCTL_NAMESPACE_NONE = 0,
+    PROCCTL_NAMESPACE_PID,
+    PROCCTL_NAMESPACE_PID_IN_USER,
+};
+
 struct procctl_child_setup {
-    const char *path;
+    const char *path;                               // NULL: exit with 0 instead
     char *const *arguments;
     char *const *environment;
     const char *directory;                          // NULL: unchanged
@@ -55,6 +67,9 @@ struct procctl_child_setup {
     const struct procctl_descriptor *descriptors;   // everything else is closed
     size_t descriptor_count;
 
+    int process_namespace;                          // enum procctl_namespace
+    uid_t namespace_user;                           // mapped to themselves in a user namespace
+    gid_t namespace_group;
     int new_session;                                // setsid
     int new_group;                                  // setpgid(0, 0)
     int foreground_terminal;                        // tcsetpgrp on this descriptor, -1: no
@@ -72,6 +87,7 @@ struct procctl_child_setup {
     uint64_t capabilities;                          // permitted, effective, inheritable
     uint64_t ambient;
     uint64_t bounding;
+    int keep_bounding;                              // leave the bounding set alone
 
     int no_new_privileges;
     int parent_death_signal;                        // 0: none

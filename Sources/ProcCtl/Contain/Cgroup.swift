@@ -1,4 +1,5 @@
 internal import CProcCtl
+internal import CProcCtlChild
 internal import Glibc
 package import SystemPackage
 
@@ -29,11 +30,34 @@ package final class Cgroup {
     self.procsDescriptor = FileDescriptor(rawValue: descriptor)
   }
 
+  /// One that somebody else has made, to look into, to kill and to remove.
+  ///
+  /// Nil if there is no directory of that name in a cgroup v2 tree.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be told.
+  package init?(existing path: FilePath) throws(ProcessError) {
+    var directory = stat()
+    guard lstat(path.string, &directory) == 0 else {
+      let error = Errno(rawValue: errno)
+      if error.meansGone || error == .notDirectory { return nil }
+      throw ProcessError(.inspect, doing: "look at \(path)", underlyingError: error)
+    }
+    guard directory.st_mode & S_IFMT == S_IFDIR,
+      cprocctl_file_system_type(path.string) == Cgroup.treeMagic
+    else { return nil }
+    self.path = path
+  }
+
+  /// CGROUP2_SUPER_MAGIC (statfs(2)).
+  private static let treeMagic: Int = 0x6367_7270
+
   /// Whether a cgroup can be made, used and killed below this one; nil if so, otherwise why not.
+  /// Blocks while a child moves into one and ends: that it could be made does not mean that.
   package static func obstacle(under parent: FilePath) -> ProcessError? {
     do throws(ProcessError) {
       let probe = try Cgroup(name: "procctl-probe-\(getpid())", under: parent)
-      defer { probe.remove() }
+      defer { probe.removeOnceEmpty() }
+      try probe.letChildJoin()
       guard access(probe.path.appending("cgroup.kill").string, W_OK) == 0 else {
         return ProcessError(
           .contain, doing: "find cgroup.kill (Linux 5.14)", underlyingError: Errno(rawValue: errno))
@@ -61,13 +85,18 @@ package final class Cgroup {
   private func members(of directory: FilePath) throws(Errno) -> [ProcessIdentifier] {
     var found: [ProcessIdentifier] = []
     if let content = try ProcFile.read(directory.appending("cgroup.procs").string) {
-      // A process in a pid namespace we do not see is shown as 0.
-      found = content.split(separator: UInt8(ascii: "\n")).compactMap {
-        Int32(decimal: $0).map { ProcessIdentifier($0) }
-      }
+      found = Cgroup.members(listedIn: content)
     }
     for child in try ProcDirectory.subdirectories(of: directory) { found += try self.members(of: child) }
     return found
+  }
+
+  /// The processes in the text of cgroup.procs. One in a pid namespace we do not see is shown as 0,
+  /// which to kill(2) means ourselves and all our group: nobody can be named by it.
+  package static func members(listedIn procs: [UInt8]) -> [ProcessIdentifier] {
+    procs.split(separator: UInt8(ascii: "\n")).compactMap { line in
+      Int32(decimal: line).flatMap { $0 > 0 ? ProcessIdentifier($0) : nil }
+    }
   }
 
   /// Whether a living process is in it or below it, by the kernel's own account; false if it is gone.
@@ -100,6 +129,29 @@ package final class Cgroup {
     self.closeProcs()
     if !self.removed { self.removed = Cgroup.remove(self.path) }
     return self.removed
+  }
+
+  private func letChildJoin() throws(ProcessError) {
+    guard let procs = self.procsDescriptor else { return }
+    let result = procctl_try(PROCCTL_TRIAL_CGROUP, procs.rawValue)
+    guard result.stage != Int32(PROCCTL_TRIAL_DONE.rawValue) else { return }
+    throw ProcessError(
+      .contain, doing: "move a child into \(self.path)", underlyingError: Errno(rawValue: result.error))
+  }
+
+  /// Its last process has ended; the kernel may take a moment to say so (cgroups(7), cgroup.events).
+  private func removeOnceEmpty() {
+    let events = cprocctl_open(self.path.appending("cgroup.events").string, O_RDONLY | O_CLOEXEC, 0)
+    defer { if events >= 0 { Glibc.close(events) } }
+    let deadline = MonotonicInstant.now.advanced(by: .seconds(1))
+    while !self.remove(), events >= 0, MonotonicInstant.now < deadline {
+      var buffer = [UInt8](repeating: 0, count: 256)
+      _ = pread(events, &buffer, buffer.count, 0)
+      var watch = pollfd(fd: events, events: Int16(POLLPRI), revents: 0)
+      // Where that cannot be read, it is waited for a little at a time.
+      let isPopulated = try? self.isPopulated
+      if isPopulated != false { _ = poll(&watch, 1, isPopulated == nil ? 20 : 1000) }
+    }
   }
 
   private static func remove(_ directory: FilePath) -> Bool {

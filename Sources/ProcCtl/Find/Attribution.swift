@@ -1,6 +1,13 @@
 /// The variable of the environment that carries a worker's cookie.
 package let attributionCookieName = "PROCCTL_COOKIE"
 
+/// The cookie among the variables, each ended by a zero byte, of /proc/PID/environ (proc(5)).
+package func attributionCookie(inEnvironment environment: [UInt8]) -> ByteString? {
+  let name = Array("\(attributionCookieName)=".utf8)
+  let entry = environment.split(separator: 0).first { $0.starts(with: name) }
+  return entry.map { ByteString(bytes: $0.dropFirst(name.count)) }
+}
+
 /// Whose is an orphan? Says which owner each descendant belongs to.
 ///
 /// In this order: being the owner's leader, having an attributed parent, the
@@ -19,6 +26,9 @@ package struct Attribution<Owner: Hashable> {
   private var leaders: [ProcessIdentifier: Owner] = [:]
   private var cookies: [ByteString: Owner] = [:]
   private var remembered: [ProcessIdentity: Owner?] = [:]
+  /// Last seen below each owner's leader, and the same the other way round.
+  private var seenBelow: [Owner: [ProcessIdentity]] = [:]
+  private var ownersSeenAbove: [ProcessIdentity: Owner] = [:]
 
   package init() {}
 
@@ -27,7 +37,20 @@ package struct Attribution<Owner: Hashable> {
   }
 
   package mutating func remove(leader: ProcessIdentifier) {
-    self.leaders[leader] = nil
+    if let owner = self.leaders.removeValue(forKey: leader) { self.remember([], owner: owner) }
+  }
+
+  /// Notes who is below the owner's leader now, for when the leader has ended
+  /// and they are orphans without a mark.
+  package mutating func remember(_ members: [ProcessStatus], owner: Owner) {
+    for identity in self.seenBelow.removeValue(forKey: owner) ?? [] {
+      self.ownersSeenAbove[identity] = nil
+    }
+    // The leader itself is known by its number.
+    guard members.count > 1 else { return }
+    let identities = members.map(\.identity)
+    self.seenBelow[owner] = identities
+    for identity in identities { self.ownersSeenAbove[identity] = owner }
   }
 
   /// - Parameter cookie: The value of ``attributionCookieName`` the owner's processes start with.
@@ -63,6 +86,7 @@ package struct Attribution<Owner: Hashable> {
     if let owner = owners[status.parent] { return owner }
     if let owner = self.leaders[status.session] ?? self.leaders[status.processGroup] { return owner }
     // Found before, whether as somebody's or as nobody's: an environment never changes.
+    if let owner = self.ownersSeenAbove[status.identity] { return owner }
     if let known = self.remembered[status.identity] { return known }
     return try kernel.cookie(of: status.processIdentifier).flatMap { self.cookies[$0] }
   }

@@ -8,7 +8,8 @@ internal import SystemPackage
 /// whatever the command's descendants do (new sessions, double forks) they stay
 /// below us. The command's end is not the end: what it leaves behind gets the
 /// stop signal, the grace, KILL. Only when nobody is left is the command reaped
-/// and the guard done.
+/// and the guard done. Beneath a master, which ends what is left by its own plan, the
+/// guard only watches, until the master is gone.
 ///
 /// Confined to the loop's thread; it takes over this process's signals.
 package final class CommandGuard {
@@ -26,17 +27,28 @@ package final class CommandGuard {
   private var timedOut = false
   private var leftovers = 0
   private var termination: Termination?
+  private var isKilling = false
   /// Everyone who was below this process already, started by a program that became us by
   /// execve, and whoever they start. Not the command's.
   private var inherited: Set<ProcessIdentity> = []
   private var report: GuardReport?
+  private var lifelineIsBroken = false
+  private var looksAgain = false
+  /// Called once, when the command's own process has ended, with how many it left behind.
+  package var whenCommandEnded: ((TerminationStatus, _ leftovers: Int) -> Void)?
+
+  /// How long everybody has once the lifeline is broken: whoever held it is gone
+  /// and soon somebody may want the ports.
+  private static let brokenLifelineGrace = Duration.milliseconds(500)
 
   /// Takes over signals and adopts orphans from here on.
-  package init(_ guarded: GuardedCommand) throws(ProcessError) {
+  ///
+  /// - Parameter loop: Not running yet; ``run(onStart:)`` runs it.
+  package init(_ guarded: GuardedCommand, on loop: EventLoop) throws(ProcessError) {
     self.guarded = guarded
     self.kernel = LinuxKernel()
     self.reaper = Reaper(kernel: self.kernel)
-    self.loop = try EventLoop()
+    self.loop = loop
     self.signals = try SignalReader(signals: Signal.all.filter { $0 != .kill && $0 != .stop })
     self.terminal = guarded.foreground == .never ? nil : Terminal.inForeground()
     guard cprocctl_set_child_subreaper(1) == 0 else {
@@ -56,8 +68,12 @@ package final class CommandGuard {
     // All that can fail comes before there is somebody to be left behind.
     try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
     do throws(ProcessError) {
+      if let lifeline = self.guarded.lifeline {
+        try self.loop.watch(lifeline, for: .readable) { [self] _ in self.readLifeline(lifeline) }
+      }
       try self.start()
     } catch {
+      if let lifeline = self.guarded.lifeline { self.loop.unwatch(lifeline) }
       self.loop.unwatch(self.signals.descriptor)
       throw error
     }
@@ -165,16 +181,45 @@ package final class CommandGuard {
   }
 
   private func childrenChanged() {
+    var more = false
     for event in self.reaper.collect() {
-      if case .leaderEnded(_, let status) = event { self.leaderEnded(status) }
-      if case .unreadable = event {
-        _ = self.loop.schedule(at: self.loop.now.advanced(by: .milliseconds(20))) { [self] in
-          self.childrenChanged()
-        }
+      switch event {
+      case .leaderEnded(_, let status): self.leaderEnded(status)
+      case .orphanReaped, .noChildrenLeft: break
+      case .moreToCollect: more = true
+      case .unreadable: self.lookAgainSoon()
       }
     }
     if self.status == nil { self.followStoppedCommand() }
+    if more {
+      // Signals and timers first. With zombies left, a look would be long and find the set not empty.
+      self.loop.schedule(at: .now.advanced(by: .milliseconds(1))) { [self] in self.childrenChanged() }
+      return
+    }
     self.termination?.membersChanged()
+    self.endIfAlone()
+  }
+
+  /// Beneath a master that ends what is left: the guard goes when it sees that nobody is.
+  private func endIfAlone() {
+    guard self.guarded.leftovers == .left, self.status != nil, self.termination == nil, self.report == nil
+    else { return }
+    do throws(ProcessError) {
+      guard try self.members().isEmpty else { return }
+    } catch {
+      return self.lookAgainSoon()
+    }
+    self.ended(StopResult(lastSignal: nil, survivors: [], duration: .zero))
+  }
+
+  /// Something could not be looked up, and nobody will say when it can.
+  private func lookAgainSoon() {
+    guard !self.looksAgain else { return }
+    self.looksAgain = true
+    _ = self.loop.schedule(at: self.loop.now.advanced(by: .milliseconds(20))) { [self] in
+      self.looksAgain = false
+      self.childrenChanged()
+    }
   }
 
   /// Ctrl-Z stopped the command in the foreground: stop too, so that the shell
@@ -192,10 +237,14 @@ package final class CommandGuard {
   private func leaderEnded(_ status: TerminationStatus) {
     self.status = status
     self.terminal?.takeForegroundBack(from: self.leader.processIdentifier)
-    // Whoever cannot be looked up now is found by the termination.
-    let left = (try? self.members()) ?? (try? self.members()) ?? []
+    // Whoever cannot be looked up now is found by the termination, or by the master.
+    let seen = (try? self.members()) ?? (try? self.members())
+    let left = seen ?? []
     self.leftovers = left.count
+    // Nobody can say that nobody is left: then somebody is taken to be.
+    self.whenCommandEnded?(status, seen?.count ?? 1)
     if self.termination == nil {
+      guard self.guarded.leftovers == .ended else { return }
       self.terminate(with: .standard(signal: self.guarded.stopSignal, grace: self.guarded.grace))
     } else if !left.isEmpty {
       // The stop was addressed to the command's group; those outside of it hear it now.
@@ -204,6 +253,21 @@ package final class CommandGuard {
   }
 
   // MARK: Stopping
+
+  private func readLifeline(_ lifeline: FileDescriptor) {
+    var ignored = [UInt8](repeating: 0, count: 64)
+    let count = read(lifeline.rawValue, &ignored, ignored.count)
+    guard count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) else { return }
+    self.loop.unwatch(lifeline)
+    self.lifelineIsBroken = true
+    guard let termination = self.termination else {
+      let grace = min(self.guarded.grace, CommandGuard.brokenLifelineGrace)
+      return self.terminate(with: .standard(signal: self.guarded.stopSignal, grace: grace))
+    }
+    self.loop.schedule(at: self.loop.now.advanced(by: CommandGuard.brokenLifelineGrace)) {
+      termination.skipToKill()
+    }
+  }
 
   /// Asks the command's process group to end, and starts the clock that ends it by force.
   private func stop(sending signal: Signal) {
@@ -228,11 +292,20 @@ package final class CommandGuard {
 
   /// Everyone below us but the command's zombie and whom we had before it.
   private func members() throws(ProcessError) -> [ProcessStatus] {
+    // A look takes long while thousands come and go, so whoever is to be killed is not looked at before.
+    if self.isKilling, self.inherited.isEmpty { self.kernel.killChildren() }
     var excluded: Set<ProcessIdentifier> = []
     return try self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
       if self.inherited.contains(process.identity) || excluded.contains(process.parent) {
         excluded.insert(process.processIdentifier)
         self.inherited.insert(process.identity)
+        return false
+      }
+      // The longer the look, the more have died meanwhile; whom we can reap is no member any more.
+      if process.isDead, process.parent == self.kernel.selfIdentifier,
+        !self.reaper.isHeld(process.processIdentifier),
+        self.kernel.reap(process.processIdentifier) != nil
+      {
         return false
       }
       // By its number, which is its own until it is reaped.
@@ -243,7 +316,8 @@ package final class CommandGuard {
   private func send(_ signal: Signal, to members: [ProcessStatus]) -> [(ProcessStatus, ProcessError)] {
     if signal == .kill {
       try? self.cgroup?.kill()
-    } else if self.status == nil {
+      self.isKilling = true
+    } else if self.status == nil, !self.lifelineIsBroken {
       let pid = self.leader.processIdentifier
       _ = try? self.kernel.send(signal, toGroupOf: pid)
       if signal.needsContinue { _ = try? self.kernel.send(.continue, toGroupOf: pid) }

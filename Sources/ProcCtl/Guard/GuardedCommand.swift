@@ -10,7 +10,19 @@ package struct GuardedCommand: Sendable {
     case never
   }
 
+  /// Who ends what the command leaves behind when it ends.
+  package enum Leftovers: Sendable {
+    /// This guard: the stop signal, the grace, KILL.
+    case ended
+    /// Somebody else, who watches us: we only wait until nobody is left.
+    case left
+  }
+
   package var command: Command
+  package var leftovers: Leftovers
+  /// When the other end of this descriptor is closed, as it is when its owner
+  /// dies in whatever way, everything is ended at once; nil for no such tie.
+  package var lifeline: FileDescriptor?
   /// The command is stopped after this; nil for no limit.
   package var timeLimit: Duration?
   /// What a stop sends first.
@@ -25,6 +37,8 @@ package struct GuardedCommand: Sendable {
 
   package init(command: Command) {
     self.command = command
+    self.leftovers = .ended
+    self.lifeline = nil
     self.timeLimit = nil
     self.stopSignal = .terminate
     self.grace = .seconds(5)

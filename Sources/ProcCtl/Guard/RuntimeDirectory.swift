@@ -11,14 +11,24 @@ public enum RuntimeDirectory {
   ///
   /// - Throws: `ProcessError` with code `.runtimeDirectory`.
   public static func path() throws(ProcessError) -> FilePath {
+    try self.make(self.location)
+  }
+
+  /// The same, where it exists and can be trusted; nil otherwise. Makes nothing.
+  package static func existing() -> FilePath? {
+    (try? self.check(self.location)) != nil ? self.location : nil
+  }
+
+  /// Whether it is a directory that only we can write to.
+  package static func isTrusted(_ path: FilePath) -> Bool { (try? self.check(path)) != nil }
+
+  /// Where it is, or will be once it is needed.
+  package static var location: FilePath {
     if let listed = self.variable("RUNTIME_DIRECTORY"), let first = listed.split(separator: ":").first {
-      return try self.make(FilePath(String(first)))
+      return FilePath(String(first))
     }
-    if let base = self.variable("XDG_RUNTIME_DIR") {
-      return try self.make(FilePath(base).appending("procctl"))
-    }
-    if geteuid() == 0 { return try self.make(FilePath("/run/procctl")) }
-    return try self.make(FilePath("/tmp/procctl-\(geteuid())"))
+    if let base = self.variable("XDG_RUNTIME_DIR") { return FilePath(base).appending("procctl") }
+    return FilePath(geteuid() == 0 ? "/run/procctl" : "/tmp/procctl-\(geteuid())")
   }
 
   /// Makes a directory inside it that only we may enter.
@@ -35,6 +45,11 @@ public enum RuntimeDirectory {
     if mkdir(path.string, 0o700) != 0, errno != EEXIST {
       throw ProcessError(.runtimeDirectory, doing: "make \(path)", underlyingError: Errno(rawValue: errno))
     }
+    try self.check(path)
+    return path
+  }
+
+  private static func check(_ path: FilePath) throws(ProcessError) {
     var status = stat()
     guard lstat(path.string, &status) == 0 else {
       throw ProcessError(.runtimeDirectory, doing: "look at \(path)", underlyingError: Errno(rawValue: errno))
@@ -47,6 +62,5 @@ public enum RuntimeDirectory {
         .runtimeDirectory, doing: "trust \(path), which others can write to or own",
         underlyingError: .permissionDenied)
     }
-    return path
   }
 }

@@ -1,4 +1,3 @@
-internal import CProcCtl
 internal import Glibc
 internal import SystemPackage
 
@@ -27,15 +26,17 @@ package enum SpawnRegistry {
   /// Our entry, until it is removed. The lock on its file is ours for as long as
   /// we live, so that two supervisors cannot have one name.
   package struct Registration {
-    fileprivate let file: FilePath
-    fileprivate let descriptor: Int32
+    fileprivate let file: LockedFile
 
     /// Removes the entry, if the file of that name is still ours.
     ///
     /// - Throws: `ProcessError` with code `.runtimeDirectory` if the file is left: stale, and in nobody's way.
     package func remove() throws(ProcessError) {
-      defer { close(self.descriptor) }
-      try SpawnRegistry.remove(self.file, openAs: self.descriptor)
+      do throws(Errno) {
+        try self.file.remove()
+      } catch {
+        throw ProcessError(.runtimeDirectory, doing: "remove \(self.file.path)", underlyingError: error)
+      }
     }
   }
 
@@ -43,25 +44,20 @@ package enum SpawnRegistry {
   ///
   /// - Throws: `ProcessError` with code `.invalidArgument` if a living supervisor has it.
   package static func register(name: String) throws(ProcessError) -> Registration {
-    let file = try self.file(of: name)
-    let descriptor = try self.lock(file, name: name)
-    let line: String
+    let file = try self.lock(try self.file(of: name), name: name)
     do throws(ProcessError) {
-      let own = try LinuxKernel().status(of: ProcessIdentifier(getpid()))?.identity
-      line = "\(getpid()) \(own?.startTime ?? 0) \(try self.bootIdentifier())\n"
+      let own = try RecordedProcess.current(kernel: LinuxKernel())
+      let line = "\(getpid()) \(own.identity.startTime) \(own.boot)\n"
+      do throws(Errno) {
+        try self.write(Array(line.utf8), to: file.descriptor.rawValue)
+      } catch {
+        throw ProcessError(.runtimeDirectory, doing: "write \(file.path)", underlyingError: error)
+      }
     } catch {
-      try? self.remove(file, openAs: descriptor)
-      close(descriptor)
+      try? file.remove()
       throw error
     }
-    do throws(Errno) {
-      try self.write(Array(line.utf8), to: descriptor)
-    } catch {
-      try? self.remove(file, openAs: descriptor)
-      close(descriptor)
-      throw ProcessError(.runtimeDirectory, doing: "write \(file)", underlyingError: error)
-    }
-    return Registration(file: file, descriptor: descriptor)
+    return Registration(file: file)
   }
 
   private static func write(_ text: [UInt8], to descriptor: Int32) throws(Errno) {
@@ -75,55 +71,19 @@ package enum SpawnRegistry {
     }
   }
 
-  /// Only while we hold the lock, so that it is nobody else's.
-  fileprivate static func remove(_ file: FilePath, openAs descriptor: Int32) throws(ProcessError) {
-    guard try self.names(descriptor, file) else { return }
-    // A failure that passes must not leave it; twice is no accident.
-    guard unlink(file.string) == 0 || unlink(file.string) == 0 || errno == ENOENT else {
-      throw ProcessError(.runtimeDirectory, doing: "remove \(file)", underlyingError: Errno(rawValue: errno))
-    }
-  }
-
-  /// Opens and locks the file; who holds the lock before us may have removed it meanwhile.
-  private static func lock(_ file: FilePath, name: String) throws(ProcessError) -> Int32 {
-    while true {
-      let descriptor = cprocctl_open(file.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-      guard descriptor >= 0 else {
-        throw ProcessError(.runtimeDirectory, doing: "open \(file)", underlyingError: Errno(rawValue: errno))
-      }
-      while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-        let error = Errno(rawValue: errno)
-        if error == .interrupted { continue }
-        close(descriptor)
-        guard error == .wouldBlock else {
-          throw ProcessError(.runtimeDirectory, doing: "lock \(file)", underlyingError: error)
-        }
+  private static func lock(_ path: FilePath, name: String) throws(ProcessError) -> LockedFile {
+    do throws(LockedFile.Obstacle) {
+      return try LockedFile.open(path, creating: true)
+    } catch {
+      switch error {
+      case .taken:
         throw ProcessError(
           .invalidArgument, doing: "use the name \(name), which a running supervisor has",
           processIdentifier: try self.find(name: name)?.processIdentifier)
+      case .failed(let errno):
+        throw ProcessError(.runtimeDirectory, doing: "open \(path)", underlyingError: errno)
       }
-      do throws(ProcessError) {
-        if try self.names(descriptor, file) { return descriptor }
-      } catch {
-        close(descriptor)
-        throw error
-      }
-      close(descriptor)
     }
-  }
-
-  /// Whether the path names the open file.
-  fileprivate static func names(_ descriptor: Int32, _ file: FilePath) throws(ProcessError) -> Bool {
-    var open = stat()
-    var named = stat()
-    // A failure that passes must not make a name stay, or be refused.
-    guard fstat(descriptor, &open) == 0 || fstat(descriptor, &open) == 0,
-      stat(file.string, &named) == 0 || stat(file.string, &named) == 0
-    else {
-      if errno == ENOENT { return false }
-      throw ProcessError(.runtimeDirectory, doing: "look at \(file)", underlyingError: Errno(rawValue: errno))
-    }
-    return open.st_dev == named.st_dev && open.st_ino == named.st_ino
   }
 
   /// The living supervisor with that name; nil if there is none.
@@ -137,14 +97,12 @@ package enum SpawnRegistry {
       throw ProcessError(.runtimeDirectory, doing: "read \(file)", underlyingError: error)
     }
     let words = content.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
-    guard words.count == 3, let pid = Int32(decimal: words[0]), let start = UInt64(decimal: words[1]),
-      String(decoding: words[2], as: UTF8.self) == (try self.bootIdentifier())
+    guard words.count == 3, let pid = Int32(decimal: words[0]), let start = UInt64(decimal: words[1])
     else { return nil }
-    let identity = ProcessIdentity(processIdentifier: ProcessIdentifier(pid), startTime: start)
-    guard let status = try LinuxKernel().status(of: identity.processIdentifier), status.identity == identity,
-      !status.isDead
-    else { return nil }
-    return identity
+    let recorded = RecordedProcess(
+      identity: ProcessIdentity(processIdentifier: ProcessIdentifier(pid), startTime: start),
+      boot: String(decoding: words[2], as: UTF8.self))
+    return try recorded.living(kernel: LinuxKernel())?.identity
   }
 
   private static func file(of name: String) throws(ProcessError) -> FilePath {
@@ -152,17 +110,5 @@ package enum SpawnRegistry {
       throw ProcessError(.invalidArgument, doing: "use \"\(name)\" as a name")
     }
     return try RuntimeDirectory.subdirectory("spawn").appending(component)
-  }
-
-  /// Differs after every boot, so that start times can be compared (random(4)).
-  package static func bootIdentifier() throws(ProcessError) -> String {
-    let path = "/proc/sys/kernel/random/boot_id"
-    let text: [UInt8]
-    do throws(Errno) {
-      text = try ProcFile.read(path, limit: 64) ?? []
-    } catch {
-      throw ProcessError(.inspect, doing: "read \(path)", underlyingError: error)
-    }
-    return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
   }
 }

@@ -118,6 +118,19 @@ extension Kernel {
     }
   }
 
+  /// This process, whoever it was started by, and process 1: those whom no stop may end.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if one of them cannot be looked up.
+  package func ancestry() throws(ProcessError) -> Set<ProcessIdentity> {
+    var found: Set<ProcessIdentity> = []
+    var next = self.selfIdentifier
+    // Beyond process 1, and beyond the border of a pid namespace, is 0.
+    while next.value > 0, let status = try self.status(of: next), found.insert(status.identity).inserted {
+      next = status.parent
+    }
+    return found
+  }
+
   /// Sends the signal to all of them; TERM, HUP, INT and QUIT are followed by
   /// CONT, because a stopped process does not see them before it continues.
   ///

@@ -11,9 +11,16 @@ package final class Reaper {
     case orphanReaped(ProcessIdentifier, TerminationStatus)
     /// No child is left, so no descendant either.
     case noChildrenLeft
+    /// Children kept ending for as long as ``Reaper/patience``: collect again soon, and do
+    /// meanwhile what else is due.
+    case moreToCollect
     /// Who else has ended cannot be looked up now; call ``Reaper/collect()`` again soon.
     case unreadable(String)
   }
+
+  /// How long one ``collect()`` goes on while more and more children end. Processes that do nothing
+  /// but fork and exit may leave zombies faster than they can be reaped.
+  package static let patience = Duration.milliseconds(10)
 
   private enum Leader {
     case running
@@ -48,9 +55,11 @@ package final class Reaper {
   }
 
   /// Collects all that have ended. Call it when SIGCHLD came: one SIGCHLD can
-  /// stand for many children, so it asks until the kernel has nothing more.
+  /// stand for many children, so it asks until the kernel has nothing more, or
+  /// until ``patience`` is over.
   package func collect() -> [Event] {
     var events: [Event] = []
+    let deadline = self.kernel.now.advanced(by: Self.patience)
     // waitid(P_ALL) is the cheap way, as long as no zombie we keep stands in front:
     // it would be returned for ever.
     while self.heldZombies == 0 {
@@ -62,24 +71,27 @@ package final class Reaper {
         return events
       case .ended(let child, let status):
         self.take(child, status, into: &events)
+        if self.kernel.now >= deadline { return events + [.moreToCollect] }
       }
     }
     // A reaped child can leave orphans that are dead already, so look until a pass reaps nobody.
+    // A leader that has ended is not reaped, and what it left was ours before it could be waited for.
     var reapedAny = true
+    var isBlind = false
     while reapedAny {
       reapedAny = false
       var children = self.leaders.keys.sorted()
       do throws(ProcessError) {
         children = try self.kernel.children(of: self.kernel.selfIdentifier)
       } catch {
-        if !events.contains(where: { if case .unreadable = $0 { true } else { false } }) {
-          events.append(.unreadable(error.description))
-        }
+        if !isBlind { events.append(.unreadable(error.description)) }
+        isBlind = true
       }
       for child in children {
         guard self.leaders[child] != .ended, let status = self.kernel.peekExit(of: child) else { continue }
         self.take(child, status, into: &events)
-        reapedAny = true
+        if self.kernel.now >= deadline { return events + [.moreToCollect] }
+        if self.leaders[child] == nil { reapedAny = true }
       }
     }
     return events

@@ -25,4 +25,41 @@ public struct CapabilitySet: Hashable, Sendable {
       self.bits |= 1 << UInt64(value)
     }
   }
+
+  /// The names, without CAP_ and in lower case, in the kernel's order; a number where there is none.
+  public var names: [String] {
+    (0..<UInt64.bitWidth).filter { self.bits & (1 << UInt64($0)) != 0 }.map { number in
+      guard let text = cap_to_name(cap_value_t(number)) else { return "\(number)" }
+      defer { cap_free(text) }
+      let name = String(cString: text)
+      return name.hasPrefix("cap_") ? String(name.dropFirst(4)) : name
+    }
+  }
+
+  package static let kill = CapabilitySet(bits: 1 << 5)
+  package static let setGroups = CapabilitySet(bits: 1 << 6)
+  package static let setUsers = CapabilitySet(bits: 1 << 7)
+  package static let setCapabilities = CapabilitySet(bits: 1 << 8)
+  package static let bindLowPorts = CapabilitySet(bits: 1 << 10)
+  package static let administerNetwork = CapabilitySet(bits: 1 << 12)
+  /// CAP_SYS_PTRACE for ptrace(2)'s check, CAP_DAC_READ_SEARCH for the modes of the files in /proc.
+  package static let lookIntoProcesses = CapabilitySet(bits: 1 << 19 | 1 << 2)
+  package static let administerSystem = CapabilitySet(bits: 1 << 21)
+  package static let raisePriority = CapabilitySet(bits: 1 << 23)
+  package static let exceedResources = CapabilitySet(bits: 1 << 24)
+
+  package var isEmpty: Bool { self.bits == 0 }
+  package func contains(_ other: CapabilitySet) -> Bool { other.bits & ~self.bits == 0 }
+  package func union(_ other: CapabilitySet) -> CapabilitySet { CapabilitySet(bits: self.bits | other.bits) }
+  package func intersection(_ other: CapabilitySet) -> CapabilitySet {
+    CapabilitySet(bits: self.bits & other.bits)
+  }
+  package func subtracting(_ other: CapabilitySet) -> CapabilitySet {
+    CapabilitySet(bits: self.bits & ~other.bits)
+  }
+}
+
+extension CapabilitySet: CustomStringConvertible {
+  /// `net_bind_service, sys_nice`; `none` for the empty set.
+  public var description: String { self.isEmpty ? "none" : self.names.joined(separator: ", ") }
 }

@@ -35,6 +35,8 @@ public struct ChildSetup: Sendable, Equatable {
   public var credentials: Credentials?
   /// The capabilities the program runs with and may ever have; nil leaves them to execve(2).
   public var capabilities: CapabilitySet?
+  /// Handed to the program on top of what execve(2) gives it (ambient); what it may ever have stays as it is.
+  package var handedCapabilities: CapabilitySet?
   public var noNewPrivileges: Bool
   public var limits: [Limit]
   public var umask: UInt32?
@@ -42,6 +44,8 @@ public struct ChildSetup: Sendable, Equatable {
   public var nice: Int32?
   /// -1000 (never killed) to 1000 (killed first).
   public var outOfMemoryScore: Int32?
+  /// A pid namespace of its own, whose first process the child is; nil for ours.
+  public var processNamespace: ProcessNamespace?
   /// An open cgroup.procs; the child is in that cgroup before its program starts.
   public var cgroupProcs: FileDescriptor?
   /// Sent to the child when the thread that spawned it ends (prctl(2), PR_SET_PDEATHSIG).
@@ -50,11 +54,13 @@ public struct ChildSetup: Sendable, Equatable {
   public init() {
     self.credentials = nil
     self.capabilities = nil
+    self.handedCapabilities = nil
     self.noNewPrivileges = false
     self.limits = []
     self.umask = nil
     self.nice = nil
     self.outOfMemoryScore = nil
+    self.processNamespace = nil
     self.cgroupProcs = nil
     self.parentDeathSignal = nil
   }

@@ -22,6 +22,13 @@ public struct Resource: Hashable, Sendable, CustomStringConvertible {
   /// All names that can be given.
   public static var allNames: [String] { Resource.names.map(\.0) }
 
+  /// The hard limit of this process; nil is unlimited.
+  package var hardLimit: UInt64? {
+    var limit = rlimit()
+    guard cprocctl_getrlimit(self.number, &limit) == 0, limit.rlim_max != .max else { return nil }
+    return UInt64(limit.rlim_max)
+  }
+
   public var description: String {
     Resource.names.first { $0.1 == self.number }?.0 ?? "\(self.number)"
   }

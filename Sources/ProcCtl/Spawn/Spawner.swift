@@ -122,6 +122,7 @@ enum Spawner {
   private static func spawnWithSetup(
     _ command: Command, path: [CChar], arguments: Vector, environment: Vector
   ) throws(ProcessError) -> ProcessIdentifier {
+    if let asked = command.setup.capabilities { try HeldCapabilities.requirePermitted(asked) }
     var descriptors: [procctl_descriptor] = []
     var nullDevice: Int32 = -1
     defer { if nullDevice >= 0 { close(nullDevice) } }
@@ -203,6 +204,7 @@ enum Spawner {
   }
 
   private static func apply(_ changes: ChildSetup, to setup: inout procctl_child_setup) {
+    changes.processNamespace?.apply(to: &setup)
     setup.cgroup_procs = changes.cgroupProcs?.rawValue ?? -1
     if let credentials = changes.credentials {
       setup.set_user = 1
@@ -210,6 +212,12 @@ enum Spawner {
       setup.set_group = 1
       setup.group = credentials.group
       setup.set_groups = 1
+    }
+    if let handed = changes.handedCapabilities {
+      setup.set_capabilities = 1
+      setup.capabilities = handed.bits
+      setup.ambient = handed.bits
+      setup.keep_bounding = 1
     }
     if let capabilities = changes.capabilities {
       setup.set_capabilities = 1

@@ -8,19 +8,69 @@ internal import SystemPackage
 ///
 /// Confined to the loop's thread.
 package final class ForeignStop {
+  /// Some of those to be ended, and what the process table does not say about them.
+  package struct Part {
+    package var selection: StopSelection
+    /// Whoever is in it belongs to the root of that index, and KILL goes to all of it at one stroke.
+    package var cgroups: [Int: Cgroup]
+    /// Whether nothing of it can be left, whoever carries its marks by now. Asked after each look.
+    package var isOver: (() throws(ProcessError) -> Bool)?
+
+    package init(
+      _ selection: StopSelection, cgroups: [Int: Cgroup] = [:],
+      isOver: (() throws(ProcessError) -> Bool)? = nil
+    ) {
+      self.selection = selection
+      self.cgroups = cgroups
+      self.isOver = isOver
+    }
+  }
+
+  /// A root of a part.
+  package struct Place: Hashable, Sendable {
+    package var part: Int
+    package var root: Int
+
+    package init(part: Int, root: Int) {
+      self.part = part
+      self.root = root
+    }
+  }
+
   private let loop: EventLoop
   private let kernel = LinuxKernel()
-  private var selections: [StopSelection]
+  private var parts: [Part]
   private var watched: [ProcessIdentity: FileDescriptor] = [:]
   private var termination: Termination?
+  private var willLook = false
   private let supervisors: Set<ProcessIdentity>
   private var supervised: Set<ProcessIdentity> = []
+  private let exempt: Set<ProcessIdentity>
+  private var places: [ProcessIdentity: Place] = [:]
+  /// Why each of them was found, the first time.
+  private var reasons: [ProcessIdentity: StopSelection.Reason] = [:]
+  /// Everyone there ever was, in the order of their finding.
+  package private(set) var everyone: [(process: ProcessStatus, place: Place)] = []
+  /// The last signal each root's processes got.
+  package private(set) var lastSignals: [Place: Signal] = [:]
 
-  /// - Parameter supervisors: Those among the targets that end what is below them when asked to stop.
-  package init(loop: EventLoop, selections: [StopSelection], supervisors: Set<ProcessIdentity> = []) {
+  /// - Parameters:
+  ///   - supervisors: Those among the targets that end what is below them when asked to stop.
+  ///   - exempt: Those who are left alone whatever connects them.
+  package init(
+    loop: EventLoop, parts: [Part], supervisors: Set<ProcessIdentity> = [],
+    exempt: Set<ProcessIdentity> = []
+  ) {
     self.loop = loop
     self.supervisors = supervisors
-    self.selections = selections
+    self.parts = parts
+    self.exempt = exempt
+  }
+
+  package convenience init(
+    loop: EventLoop, selections: [StopSelection], supervisors: Set<ProcessIdentity> = []
+  ) {
+    self.init(loop: loop, parts: selections.map { Part($0) }, supervisors: supervisors)
   }
 
   /// Everyone who would be ended now.
@@ -35,37 +85,69 @@ package final class ForeignStop {
   }
 
   private func look() throws(ProcessError) -> [ProcessStatus] {
-    let processes = try self.kernel.allProcesses()
+    var processes = try self.kernel.allProcesses()
+    if !self.exempt.isEmpty { processes.removeAll { self.exempt.contains($0.identity) } }
+    var cookies: [ProcessIdentifier: ByteString?] = [:]
     var seen: Set<ProcessIdentity> = []
     var members: [ProcessStatus] = []
-    for index in self.selections.indices {
-      let selected = try self.selections[index].select(from: processes) { (process) throws(ProcessError) in
-        try self.kernel.cookie(of: process)
+    for index in self.parts.indices {
+      if try self.parts[index].isOver?() == true { continue }
+      let selected = try self.parts[index].selection.select(
+        from: processes, cgroups: try self.cgroupMembers(of: self.parts[index])
+      ) { (pid) throws(ProcessError) in
+        if let known = cookies[pid] { return known }
+        let cookie = try self.kernel.cookie(of: pid)
+        cookies.updateValue(cookie, forKey: pid)
+        return cookie
       }
       for member in selected where seen.insert(member.identity).inserted {
         members.append(member)
-        if self.selections[index].isSupervised { self.supervised.insert(member.identity) }
+        self.note(member, part: index)
       }
     }
     return members
   }
+
+  private func cgroupMembers(of part: Part) throws(ProcessError) -> [ProcessIdentifier: Int] {
+    var members: [ProcessIdentifier: Int] = [:]
+    for (root, cgroup) in part.cgroups {
+      for pid in try cgroup.members() { members[pid] = root }
+    }
+    return members
+  }
+
+  private func note(_ member: ProcessStatus, part: Int) {
+    guard let membership = self.parts[part].selection.membership(of: member.identity) else { return }
+    let place = Place(part: part, root: membership.root)
+    if self.parts[part].selection.roots[membership.root].isSupervised {
+      self.supervised.insert(member.identity)
+    }
+    guard self.places[member.identity] == nil else { return }
+    self.places[member.identity] = place
+    self.reasons[member.identity] = membership.reason
+    self.everyone.append((member, place))
+  }
+
+  /// Why the process belongs, or belonged, to what is to be ended; nil if it does not.
+  package func reason(for process: ProcessIdentity) -> StopSelection.Reason? { self.reasons[process] }
+
+  /// Of which root the process is.
+  package func place(of process: ProcessIdentity) -> Place? { self.places[process] }
 
   /// Why the stop must not happen: it would end us, an ancestor of ours, or
   /// process 1. Nil if it may.
   ///
   /// - Throws: `ProcessError` with code `.inspect` if that cannot be known.
   package func objection() throws(ProcessError) -> String? {
-    var protected: [ProcessIdentifier: String] = [ProcessIdentifier(1): "it is process 1"]
-    var ancestor = self.kernel.selfIdentifier
-    protected[ancestor] = "it is this very process"
-    while let parent = try self.kernel.status(of: ancestor)?.parent, parent.value > 1 {
-      protected[parent] = "it started this process"
-      ancestor = parent
-    }
+    let protected = try self.kernel.ancestry()
     for member in try self.members() {
-      if let reason = protected[member.processIdentifier] {
-        return "would end pid \(member.processIdentifier) (\(member.name.printable)): \(reason)"
-      }
+      let pid = member.processIdentifier
+      guard pid.value == 1 || protected.contains(member.identity) else { continue }
+      let reason =
+        pid.value == 1
+        ? "it is process 1"
+        : pid == self.kernel.selfIdentifier ? "it is this very process" : "it started this process"
+      return "would end pid \(pid) (\(member.name.printable)): \(reason)"
     }
     return nil
   }
@@ -79,7 +161,7 @@ package final class ForeignStop {
         return members
       },
       send: { [self] signal, members in
-        self.kernel.send(signal, toAll: self.addressees(of: signal, among: members))
+        self.send(signal, to: self.addressees(of: signal, among: members))
       })
     let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
       [self] result in
@@ -88,6 +170,21 @@ package final class ForeignStop {
     }
     self.termination = termination
     termination.start()
+  }
+
+  private func send(_ signal: Signal, to members: [ProcessStatus]) -> [(ProcessStatus, ProcessError)] {
+    if signal == .kill { self.killCgroups(of: members) }
+    for member in members {
+      if let place = self.places[member.identity] { self.lastSignals[place] = signal }
+    }
+    return self.kernel.send(signal, toAll: members)
+  }
+
+  /// What is forked meanwhile dies too. What cannot be killed like that gets the signal one by one.
+  private func killCgroups(of members: [ProcessStatus]) {
+    for place in Set(members.compactMap { self.places[$0.identity] }) {
+      try? self.parts[place.part].cgroups[place.root]?.kill()
+    }
   }
 
   /// A supervisor that is asked to stop stops its command by itself, once, on its
@@ -109,12 +206,22 @@ package final class ForeignStop {
       do throws(ProcessError) {
         try self.loop.watch(descriptor, for: .readable) { [self] _ in
           self.unwatch(identity)
-          self.termination?.membersChanged()
+          self.lookSoon()
         }
         self.watched[identity] = descriptor
       } catch {
         close(raw)
       }
+    }
+  }
+
+  /// Once for all that end at the same time.
+  private func lookSoon() {
+    guard !self.willLook else { return }
+    self.willLook = true
+    _ = self.loop.schedule(at: self.loop.now) { [weak self] in
+      self?.willLook = false
+      self?.termination?.membersChanged()
     }
   }
 

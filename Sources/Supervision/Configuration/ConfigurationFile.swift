@@ -60,9 +60,11 @@ extension MasterConfiguration {
   public static func load(
     file: FilePath, environment: [String: String]
   ) throws(ConfigurationError) -> MasterConfiguration {
-    try self.parse(
+    var configuration = try self.parse(
       text: ConfigurationFile.text(of: file), fileName: file.string,
       directory: ConfigurationFile.directory(of: file), environment: environment)
+    configuration.file = LedgerName.canonical(file)
+    return configuration
   }
 
   /// Reads a configuration from its text.

@@ -2,7 +2,7 @@
 package enum ConfigurationKey {
   static let root = ["shutdown", "master", "workers", "cleanups", "repositories"]
   static let shutdown = ["graceful", "clients", "workers", "ports", "cleanup"]
-  static let master = ["control", "health", "log-directory", "log-format"]
+  static let master = ["control", "health", "log-directory", "log-format", "user", "group"]
   static let cleanup = ["name", "command", "timeout"]
   static let worker = [
     "command", "port", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check", "directory",
@@ -45,7 +45,5 @@ package enum ConfigurationKey {
     Unavailable("workers.*", "cleanup"),
     Unavailable("workers.*", "ready", value: "fd"),
     Unavailable("workers.*", "ready", value: "exec:"),
-    Unavailable("workers.*", "contain", value: "guard"),
-    Unavailable("workers.*", "contain", value: "pid-namespace"),
   ]
 }

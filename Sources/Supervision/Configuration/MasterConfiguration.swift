@@ -2,6 +2,8 @@ public import SystemPackage
 
 /// Everything the master is told: its own settings and its workers.
 public struct MasterConfiguration: Sendable, Equatable {
+  /// Where it was read from, without links; nil if it is no file's.
+  public var file: FilePath?
   public var shutdown: ShutdownTimeouts
   /// The control socket; nil for the default place.
   public var control: FilePath?
@@ -9,6 +11,11 @@ public struct MasterConfiguration: Sendable, Equatable {
   public var health: String?
   public var logDirectory: FilePath?
   public var logFormat: LogFormat
+  /// Who the master becomes once it has opened what it must, by name or number; nil for whoever
+  /// started it.
+  public var user: String?
+  /// The group that goes with ``user``; nil for the user's own.
+  public var group: String?
   /// In the order of the file; those of `[repositories]` last, in the order of theirs.
   public var workers: [WorkerDefinition]
   /// In the order of the file; the last one runs first.
@@ -16,7 +23,8 @@ public struct MasterConfiguration: Sendable, Equatable {
 
   public init(
     shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: String? = nil,
-    logDirectory: FilePath? = nil, logFormat: LogFormat = .text, workers: [WorkerDefinition],
+    logDirectory: FilePath? = nil, logFormat: LogFormat = .text, user: String? = nil,
+    group: String? = nil, workers: [WorkerDefinition],
     cleanups: [CleanupCommand] = []
   ) {
     self.shutdown = shutdown
@@ -24,6 +32,8 @@ public struct MasterConfiguration: Sendable, Equatable {
     self.health = health
     self.logDirectory = logDirectory
     self.logFormat = logFormat
+    self.user = user
+    self.group = group
     self.workers = workers
     self.cleanups = cleanups
   }

@@ -50,6 +50,11 @@ extension ConfigurationReader {
     }
     configuration.logDirectory = self.path("log-directory", in: table)
     configuration.logFormat = self.choice("log-format", in: table) ?? .text
+    configuration.user = self.account("user", in: table)
+    configuration.group = self.account("group", in: table)
+    if configuration.user == nil, let line = table["group"]?.line, table["user"] == nil {
+      self.report(line, "\"group\" of [master] needs \"user\"")
+    }
   }
 
   private mutating func readWorker(

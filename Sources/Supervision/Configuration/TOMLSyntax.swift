@@ -2,8 +2,8 @@
 ///
 /// On some mistakes (`a = [}`) the library's assertions abort the process, and
 /// without assertions it promises nothing. So what has the form of a document
-/// is decided here: keys, headers, strings, arrays and inline tables, not the
-/// meaning of a scalar.
+/// is decided here: keys, headers, strings, arrays, inline tables and scalars,
+/// not what they mean.
 struct TOMLSyntax {
   struct Mistake: Error, Equatable {
     var line: Int
@@ -124,7 +124,7 @@ struct TOMLSyntax {
     }
   }
 
-  /// A number, boolean or date. Which of them, the library finds out.
+  /// A number, boolean, date or time.
   private mutating func scalar() throws(Mistake) {
     let start = self.index
     while true {
@@ -137,6 +137,9 @@ struct TOMLSyntax {
       self.index += 1
     }
     if self.index == start { throw self.mistake("expected a value, found \(self.found)") }
+    guard TOMLScalar.isWellFormed(self.bytes[start..<self.index]) else {
+      throw self.mistake("what stands here is no number, boolean or date; text needs quotes")
+    }
   }
 
   // MARK: Strings

@@ -26,3 +26,16 @@ extension WorkerDefinition {
     return obstacles
   }
 }
+
+extension MasterConfiguration {
+  /// Why the master or its workers could not start here and now, a line each.
+  public func obstacles() -> [String] {
+    var obstacles: [String] = []
+    do throws(ProcessError) {
+      if self.user != nil { _ = try ChildSetup.Credentials(user: self.user, group: self.group) }
+    } catch {
+      obstacles.append("[master] user: \(error)")
+    }
+    return obstacles + self.workers.flatMap { $0.obstacles() }
+  }
+}

@@ -199,18 +199,14 @@ extension ConfigurationReader {
     }
     settings.noNewPrivileges = self.boolean("no-new-privileges", in: table) ?? false
     settings.limits = self.limits(in: table)
-    settings.umask = self.string("umask", in: table, mustBe: "an octal string such as \"022\"") { text in
-      guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x37).contains($0) }),
-        let mask = UInt32(text, radix: 8), mask <= 0o777
-      else { return nil }
-      return mask
-    }
-    settings.nice = self.integer("nice", in: table, range: -20...19).map { Int32($0) }
-    settings.outOfMemoryScore = self.integer("oom-score", in: table, range: -1000...1000).map { Int32($0) }
+    settings.umask = self.string("umask", in: table, mustBe: RightsText.umaskForm, as: RightsText.umask)
+    settings.nice = self.integer("nice", in: table, range: RightsText.nice).map { Int32($0) }
+    settings.outOfMemoryScore = self.integer("oom-score", in: table, range: RightsText.outOfMemoryScore)
+      .map { Int32($0) }
   }
 
   /// A user or a group: a name, or a number in either spelling.
-  private mutating func account(_ key: String, in table: TOMLNode) -> String? {
+  mutating func account(_ key: String, in table: TOMLNode) -> String? {
     let expectation = "a name or a number"
     guard let node = table[key] else { return nil }
     if case .integer(let number) = node.value {

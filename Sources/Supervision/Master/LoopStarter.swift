@@ -45,18 +45,39 @@ final class LoopStarter: WorkerStarter {
       prepared.afterSpawn = { close(log.rawValue) }
     }
     // Last: whatever fails after it would leave it behind.
-    if self.plan.usesCgroup(definition), let parent = self.plan.parent {
-      let cgroup: Cgroup
-      do throws(ProcessError) {
-        cgroup = try Cgroup(name: "\(definition.name).\(start + 1)", under: parent)
-      } catch {
-        prepared.afterSpawn()
-        throw error
-      }
-      prepared.cgroup = cgroup
-      prepared.command.setup.cgroupProcs = cgroup.procs
+    do throws(ProcessError) {
+      try self.contain(&prepared, definition, start: start)
+    } catch {
+      prepared.afterSpawn()
+      throw error
     }
     return prepared
+  }
+
+  private func contain(
+    _ prepared: inout PreparedWorker, _ definition: WorkerDefinition, start: Int
+  ) throws(ProcessError) {
+    switch self.plan.containment(of: definition) {
+    case .session:
+      break
+    case .cgroup(let parent):
+      let cgroup = try Cgroup(name: "\(definition.name).\(start + 1)", under: parent)
+      prepared.cgroup = cgroup
+      prepared.command.setup.cgroupProcs = cgroup.procs
+    case .guardian(let launch):
+      if let obstacle = launch.obstacle(to: prepared.command.setup) { throw obstacle }
+      // What can be known beforehand is an error of the start, not one told by the guard.
+      if let obstacle = prepared.command.obstacle() { throw obstacle }
+      let channel = try GuardChannel(on: self.loop)
+      prepared.command = launch.command(prepared.command, channel: channel)
+      prepared.workerGuard = channel
+      prepared.endsWithLeader = launch.namespace != nil
+      let release = prepared.afterSpawn
+      prepared.afterSpawn = {
+        release()
+        channel.guardWasSpawned()
+      }
+    }
   }
 
   private func openLog(_ path: FilePath) throws(ProcessError) -> FileDescriptor {

@@ -3,20 +3,10 @@ package import ProcCtl
 /// Supervises workers: carries out what their lives decide, reaps every
 /// descendant, and ends when nothing is left.
 ///
-/// A thin driver. It turns kernel facts into events for ``WorkerLife`` and its
-/// effects into calls; it decides nothing about a single worker. Confined to the
-/// scheduler's thread.
+/// A thin driver. It turns kernel facts into events for ``WorkerLife`` and
+/// ``ShutdownOrder`` and their effects into calls; it decides nothing itself.
+/// Confined to the scheduler's thread.
 package final class Master {
-  package enum Phase: Sendable, Equatable {
-    case running
-    /// Workers are being ended.
-    case stopping
-    /// What belongs to no worker is being ended.
-    case sweeping
-    case cleaning
-    case ended
-  }
-
   let timeouts: ShutdownTimeouts
   let kernel: any Kernel
   let scheduler: any Scheduler
@@ -26,18 +16,29 @@ package final class Master {
   let reaper: Reaper
   let sets: ProcessSets
   let workers: [WorkerRecord]
+  private let workersByName: [String: WorkerRecord]
   var leaders: [ProcessIdentifier: WorkerRecord] = [:]
+  /// Workers whose leader has ended and is not reaped: somebody of theirs is left.
+  private var leaderless: Set<Int> = []
+  private var nextLook = MonotonicInstant(nanoseconds: 0)
+  private var lookTimer: TimerIdentifier?
   package weak var observer: (any MasterObserver)?
+  /// Who remembers what runs, for a master after this one.
+  package var ledger: (any WorkerLedger)?
 
-  package internal(set) var phase = Phase.running
+  private var order: any ShutdownPolicy
+  package var phase: ShutdownOrder.Phase { self.order.phase }
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []
   private var isDraining = false
   private var wasReady = false
+  private var stopReason = ""
   var noChildren = false
   var sweep: Termination?
   /// Why the sweep could not tell whether somebody is left.
   var unverified: ProcessError?
   private var looksAgain = false
+  /// Workers of whom nobody could say at the last look whether somebody is left.
+  private var unseen: Set<Int> = []
   var outcome = ShutdownOutcome()
   var lastStatus = ""
   var lastReport: MonotonicInstant?
@@ -45,11 +46,17 @@ package final class Master {
   /// How many workers are in each state: asking a thousand of them at every event would be slow.
   var counts: [WorkerState: Int] = [:]
 
+  /// - Parameters:
+  ///   - life: Makes each worker's policy.
+  ///   - order: Decides about the phases of the shutdown.
   package init(
     definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
     scheduler: any Scheduler, network: any WorkerNetwork, starter: any WorkerStarter,
-    cleanups: any CleanupRunner, seed: UInt64
+    cleanups: any CleanupRunner, seed: UInt64,
+    life: WorkerPolicyMaker = { WorkerLife(definition: $0, portTimeout: $1, seed: $2) },
+    order: any ShutdownPolicy = ShutdownOrder()
   ) {
+    self.order = order
     self.timeouts = timeouts
     self.kernel = kernel
     self.scheduler = scheduler
@@ -59,12 +66,14 @@ package final class Master {
     let reaper = Reaper(kernel: kernel)
     self.reaper = reaper
     self.sets = ProcessSets(kernel: kernel) { reaper.isHeld($0) }
-    self.workers = definitions.enumerated().map { index, definition in
+    let workers = definitions.enumerated().map { index, definition in
       WorkerRecord(
         index: index, definition: definition,
-        life: WorkerLife(definition: definition, portTimeout: timeouts.ports, seed: seed &+ UInt64(index)),
+        life: life(definition, timeouts.ports, seed &+ UInt64(index)),
         cookie: ByteString("\(definition.name):\(String(seed &+ UInt64(index), radix: 16))"))
     }
+    self.workers = workers
+    self.workersByName = Dictionary(workers.map { ($0.definition.name, $0) }) { first, _ in first }
     for worker in self.workers { self.sets.add(worker: worker.index, cookie: worker.cookie) }
     self.counts[.waiting] = self.workers.count
   }
@@ -79,12 +88,20 @@ package final class Master {
 
   /// Ends the worker and starts it again; false if there is none of that name or the master is stopping.
   @discardableResult
-  package func restart(worker name: String) -> Bool {
-    guard self.phase == .running, let worker = self.workers.first(where: { $0.definition.name == name })
-    else {
-      return false
-    }
-    self.post(worker, .restart)
+  package func restart(worker name: String) -> Bool { self.command(.restart, worker: name) }
+
+  /// Ends the worker and leaves it ended until it is commanded to start;
+  /// false if there is none of that name or the master is stopping.
+  @discardableResult
+  package func stop(worker name: String) -> Bool { self.command(.stop, worker: name) }
+
+  /// Starts the worker, unless it runs; false if there is none of that name or the master is stopping.
+  @discardableResult
+  package func start(worker name: String) -> Bool { self.command(.start, worker: name) }
+
+  private func command(_ event: WorkerLife.Event, worker name: String) -> Bool {
+    guard self.phase == .running, let worker = self.workersByName[name] else { return false }
+    self.post(worker, event)
     self.drain()
     return true
   }
@@ -92,10 +109,8 @@ package final class Master {
   /// Ends everything. Once: later calls change nothing.
   package func stop(reason: String) {
     guard self.phase == .running else { return }
-    self.phase = .stopping
-    self.observer?.stopBegan(reason, budget: self.longestStop)
-    for worker in self.workers { self.post(worker, .stop) }
-    self.drain()
+    self.stopReason = reason
+    self.advance(.stop)
   }
 
   /// Goes on to each worker's next harder step, or ends the cleanup that runs.
@@ -120,39 +135,76 @@ package final class Master {
   // MARK: Facts
 
   /// SIGCHLD came: one or many children have ended.
+  ///
+  /// Where looking takes long there is a rest after each look: thousands of
+  /// workers that end one by one are found in groups, not each by a look at all.
   package func childrenChanged() {
+    guard self.lookTimer == nil else { return }
+    let now = self.scheduler.now
+    guard now < self.nextLook else { return self.lookForEnded() }
+    self.lookTimer = self.scheduler.schedule(at: self.nextLook) { [unowned self] in
+      self.lookTimer = nil
+      self.lookForEnded()
+    }
+  }
+
+  private func lookForEnded() {
     self.sets.invalidate()
+    var more = false
     for event in self.reaper.collect() {
       switch event {
       case .leaderEnded(let pid, let status):
         guard let worker = self.leaders[pid] else { continue }
         worker.leaderRuns = false
-        self.post(worker, .leaderEnded(status))
-      case .orphanReaped: break
+        self.leaderless.insert(worker.index)
+        self.leaderEnded(worker, status)
+      case .orphanReaped(let pid, _): self.sets.reaped(pid)
       case .noChildrenLeft: self.noChildren = true
+      case .moreToCollect: more = true
       case .unreadable: self.lookAgainSoon()
       }
     }
-    for worker in self.leaders.values where !worker.leaderRuns { self.look(at: worker) }
+    if more {
+      // Signals and timers first; with zombies left, a look would be long and find nobody gone.
+      if self.lookTimer == nil {
+        self.lookTimer = self.scheduler.schedule(at: self.scheduler.now.advanced(by: .milliseconds(1))) {
+          [unowned self] in
+          self.lookTimer = nil
+          self.lookForEnded()
+        }
+      }
+      return self.drain()
+    }
+    for index in self.leaderless.union(self.unseen).sorted() { self.look(at: self.workers[index]) }
     self.drain()
     self.sweep?.membersChanged()
+    self.nextLook = self.scheduler.now.advanced(by: self.sets.rest)
+  }
+
+  /// From now on children are somebody else's to wait for.
+  func stopLooking() {
+    if let timer = self.lookTimer { self.scheduler.cancel(timer) }
+    self.lookTimer = nil
   }
 
   /// A worker's process says it is ready (sd_notify).
-  package func notifiedReady(worker index: Int, by sender: ProcessIdentifier) {
-    let worker = self.workers[index]
+  package func notifiedReady(worker name: String, by sender: ProcessIdentifier) {
+    guard let worker = self.workersByName[name] else { return }
     self.sets.invalidate()
-    guard let members = try? self.members(of: worker) else {
+    do throws(ProcessError) {
+      for currency in [ProcessSets.Currency.recent, .exact] {
+        let members = try self.members(of: worker, currency)
+        guard members.contains(where: { $0.processIdentifier == sender }) else { continue }
+        self.post(worker, .becameReady)
+        return self.drain()
+      }
+    } catch {
       // It says so once, so it must not get lost.
       _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.lookAgainAfter)) {
         [unowned self, unowned worker] in
-        if worker.life.state == .starting { self.notifiedReady(worker: index, by: sender) }
+        if worker.life.state == .starting { self.notifiedReady(worker: name, by: sender) }
       }
-      return
     }
-    guard members.contains(where: { $0.processIdentifier == sender }) else { return }
-    self.post(worker, .becameReady)
-    self.drain()
   }
 
   /// Something in ourselves broke: remember it, and end the workers.
@@ -163,11 +215,11 @@ package final class Master {
 
   // MARK: Events and effects
 
-  private func post(_ worker: WorkerRecord, _ event: WorkerLife.Event) {
+  func post(_ worker: WorkerRecord, _ event: WorkerLife.Event) {
     self.queue.append((worker, event))
   }
 
-  private func drain() {
+  func drain() {
     guard !self.isDraining else { return }
     self.isDraining = true
     var position = 0
@@ -202,7 +254,7 @@ package final class Master {
         of: worker.definition,
         members: { [unowned self, unowned worker] in
           self.sets.invalidate()
-          return ((try? self.members(of: worker)) ?? []).map(\.processIdentifier)
+          return ((try? self.members(of: worker, .recent)) ?? []).map(\.processIdentifier)
         },
         whenReady: { [unowned self, unowned worker] in
           self.post(worker, .becameReady)
@@ -222,11 +274,12 @@ package final class Master {
       self.look(at: worker)
     case .release:
       self.release(worker)
+      self.ledger?.ended(worker: worker.definition.name)
     case .wake(let instant):
       self.wake(worker, at: instant)
     case .entered(let state, let why):
       self.observer?.workerChanged(
-        worker.definition.name, state, why, pid: worker.leader?.processIdentifier)
+        worker.definition.name, state, why, pid: worker.program?.processIdentifier)
     }
   }
 
@@ -241,6 +294,7 @@ package final class Master {
         leader = try self.kernel.spawn(prepared.command)
       } catch {
         prepared.cgroup?.remove()
+        prepared.workerGuard?.close()
         throw error
       }
       prepared.cgroup?.closeProcs()
@@ -250,8 +304,15 @@ package final class Master {
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)
-      self.sets.add(worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup)
+      self.sets.add(
+        worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup,
+        isGuard: prepared.workerGuard != nil)
+      worker.guardian = prepared.workerGuard.map {
+        GuardedStart($0, endsWithGuard: prepared.endsWithLeader)
+      }
+      self.ledger?.started(worker.ledgerEntry(cgroup: prepared.cgroup?.path))
       self.post(worker, .spawned)
+      self.listen(to: worker)
     } catch {
       self.post(worker, .spawnFailed(error.description))
     }
@@ -273,7 +334,7 @@ package final class Master {
   }
 
   private func send(_ signal: Signal, to worker: WorkerRecord) {
-    // After a kill everyone may have changed; otherwise one look serves all workers.
+    // After a kill everyone may have changed.
     if signal == .kill {
       self.sets.invalidate()
       do throws(ProcessError) {
@@ -282,37 +343,39 @@ package final class Master {
         self.note(worker, "\(error)", isTrouble: true)
       }
     }
-    let seen = self.membersInReach(of: worker)
+    let seen = self.addressees(of: signal, in: worker)
     let members = seen ?? []
     if worker.lastSignal != signal, !members.isEmpty {
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
     worker.lastSignal = signal
-    // Unreaped, it has its group's number for itself.
-    if seen == nil, let leader = worker.leader?.processIdentifier {
-      _ = try? self.kernel.send(signal, toGroupOf: leader)
+    if seen == nil, let group = worker.groupInReach {
+      _ = try? self.kernel.send(signal, toGroupOf: group)
     }
     for (process, error) in self.kernel.send(signal, toAll: members) {
       self.note(worker, "\(error): \(process.name.printable)", isTrouble: true)
     }
   }
 
-  private func note(_ worker: WorkerRecord, _ text: String, isTrouble: Bool = false) {
+  func note(_ worker: WorkerRecord, _ text: String, isTrouble: Bool = false) {
     self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
   }
 
-  func members(of worker: WorkerRecord) throws(ProcessError) -> [ProcessStatus] {
+  func members(
+    of worker: WorkerRecord, _ currency: ProcessSets.Currency
+  ) throws(ProcessError) -> [ProcessStatus] {
     try self.sets.members(
-      of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns)
+      of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns,
+      currency: currency)
   }
 
-  /// Its processes; nil if they cannot be seen now.
-  private func membersInReach(of worker: WorkerRecord) -> [ProcessStatus]? {
+  /// Its processes, to signal them; nil if they cannot be seen now.
+  func membersInReach(of worker: WorkerRecord) -> [ProcessStatus]? {
     var failure: ProcessError?
     // What passes at once must not make a stop harder.
     for _ in 0..<3 {
       do throws(ProcessError) {
-        return try self.members(of: worker)
+        return try self.members(of: worker, .recent)
       } catch {
         failure = error
       }
@@ -321,23 +384,27 @@ package final class Master {
     return nil
   }
 
-  /// A worker whose leader still runs is not empty, without looking; nor is one
-  /// that cannot be looked at. If that lasts, somebody is taken to be left.
-  private func look(at worker: WorkerRecord) {
-    guard !worker.leaderRuns else { return }
+  /// A worker whose leader still runs is not empty, without looking, unless that is a guard that may
+  /// be alone; nor is one that cannot be looked at. If that lasts, somebody is taken to be left.
+  func look(at worker: WorkerRecord) {
+    guard !worker.leaderRuns || worker.guardian?.hasEnded == true else { return }
     do throws(ProcessError) {
-      let isEmpty = try self.members(of: worker).isEmpty
+      let isEmpty = try self.members(of: worker, .exact).isEmpty
       worker.blindLooks = 0
+      self.unseen.remove(worker.index)
+      // That nobody is left below a guard is told by its own end.
+      if isEmpty, worker.leaderRuns { return }
       self.post(worker, isEmpty ? .emptied : .membersChanged)
     } catch {
       if worker.blindLooks == 0 { self.note(worker, "cannot see who is left: \(error)", isTrouble: true) }
       worker.blindLooks += 1
       if worker.blindLooks > Master.blindLooksToBelieve { self.post(worker, .membersChanged) }
+      self.unseen.insert(worker.index)
       self.lookAgainSoon()
     }
   }
 
-  private static let lookAgainAfter = Duration.milliseconds(20)
+  static let lookAgainAfter = Duration.milliseconds(20)
   private static let blindLooksToBelieve = 25
 
   private func lookAgainSoon() {
@@ -361,21 +428,36 @@ package final class Master {
 
   func release(_ worker: WorkerRecord) {
     guard let leader = worker.leader?.processIdentifier else { return }
-    self.sets.remove(worker: worker.index, leader: leader)
+    self.sets.remove(
+      worker: worker.index, leader: leader, program: worker.guardian?.program?.processIdentifier)
+    worker.guardian?.close()
+    worker.guardian = nil
     self.reaper.release(leader)
     self.leaders[leader] = nil
+    self.leaderless.remove(worker.index)
+    self.unseen.remove(worker.index)
+    worker.blindLooks = 0
     worker.leader = nil
   }
 
   private func wake(_ worker: WorkerRecord, at instant: MonotonicInstant?) {
     if let timer = worker.timer { self.scheduler.cancel(timer) }
-    worker.timer = instant.map { instant in
-      self.scheduler.schedule(at: instant) { [unowned self, unowned worker] in
-        worker.timer = nil
-        self.sets.invalidate()
-        self.post(worker, .timeReached)
-        self.drain()
+    worker.timer = instant.map { self.timer(for: worker, at: $0, isPostponed: false) }
+  }
+
+  private func timer(
+    for worker: WorkerRecord, at instant: MonotonicInstant, isPostponed: Bool
+  ) -> TimerIdentifier {
+    self.scheduler.schedule(at: instant) { [unowned self, unowned worker] in
+      // Somebody has ended and we have not looked yet: nobody is given up or killed before that.
+      if self.lookTimer != nil, worker.life.state == .stopping, !isPostponed {
+        worker.timer = self.timer(for: worker, at: self.nextLook, isPostponed: true)
+        return
       }
+      worker.timer = nil
+      self.sets.invalidate()
+      self.post(worker, .timeReached)
+      self.drain()
     }
   }
 
@@ -387,6 +469,25 @@ package final class Master {
       self.observer?.allReady()
     }
     self.report()
-    if self.phase == .stopping, self.finalCount == self.workers.count { self.beginSweep() }
+    if self.phase == .stopping, self.finalCount == self.workers.count { self.advance(.workersEnded) }
+  }
+
+  // MARK: The order of the end
+
+  func advance(_ event: ShutdownOrder.Event) {
+    for effect in self.order.handle(event) { self.perform(effect) }
+  }
+
+  private func perform(_ effect: ShutdownOrder.Effect) {
+    switch effect {
+    case .stopWorkers:
+      self.observer?.stopBegan(self.stopReason, budget: self.longestStop)
+      for worker in self.workers { self.post(worker, .stop) }
+      self.drain()
+    case .sweep: self.beginSweep()
+    case .verify: self.verify()
+    case .clean: self.clean()
+    case .report: self.end()
+    }
   }
 }

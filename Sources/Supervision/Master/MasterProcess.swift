@@ -21,6 +21,7 @@ public final class MasterProcess {
   private let master: Master
   private let signals: SignalReader
   private let service: ServiceReporter
+  private let ledger: MasterLedger
   private let stopsOnHangUp: Bool
   private var outcome = ShutdownOutcome()
   private var isReady = false
@@ -30,9 +31,11 @@ public final class MasterProcess {
   /// - Parameters:
   ///   - logger: Where the master says what it does.
   ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
+  ///   - guardProgram: The `procctl` that guards are run with.
   /// - Throws: `ProcessError` if the machine refuses what the configuration asks for.
   public init(
-    _ configuration: MasterConfiguration, logger: Logger, notifier: ServiceNotifier
+    _ configuration: MasterConfiguration, logger: Logger, notifier: ServiceNotifier,
+    guardProgram: Executable = .name("procctl")
   ) throws(ProcessError) {
     self.configuration = configuration
     self.logger = logger
@@ -47,7 +50,10 @@ public final class MasterProcess {
       throw ProcessError(
         .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
     }
-    self.plan = try ContainmentPlan(for: configuration.workers)
+    // Root opened what it must; cgroups and logs are as whom we supervise as finds them.
+    let identity = try MasterIdentity.assume(configuration)
+    if let note = identity.note { logger.info("\(note)") }
+    self.plan = try ContainmentPlan(for: configuration.workers, guardProgram: guardProgram)
     self.starter = LoopStarter(plan: self.plan, logDirectory: configuration.logDirectory, loop: self.loop)
     self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
@@ -55,6 +61,8 @@ public final class MasterProcess {
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
+    self.ledger = MasterLedger(
+      configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
     self.master.observer = self
   }
 
@@ -65,14 +73,12 @@ public final class MasterProcess {
     do throws(ProcessError) {
       try self.loop.watch(self.signals.descriptor, for: .readable) { [unowned self] _ in self.readSignals() }
       self.starter.whenNotified = { [unowned self] name, notification in
-        guard notification.isReady,
-          let index = self.configuration.workers.firstIndex(where: { $0.name == name })
-        else { return }
-        self.master.notifiedReady(worker: index, by: ProcessIdentifier(notification.pid))
+        guard notification.isReady else { return }
+        self.master.notifiedReady(worker: name, by: ProcessIdentifier(notification.pid))
       }
       self.logContainment()
       self.service.startWatchdog()
-      self.master.start()
+      self.endLeftoversThenStart()
       try self.loop.run()
     } catch {
       // Without a loop there is no orderly way; what is below us must not stay.
@@ -80,15 +86,29 @@ public final class MasterProcess {
       self.master.abandon()
       self.outcome.internalErrors.append("\(error)")
     }
-    if let error = self.plan.remove() { self.logger.warning("\(error)") }
+    let leftCgroup = self.plan.remove()
+    if let leftCgroup { self.logger.warning("\(leftCgroup)") }
+    // What is left, the next start has to find.
+    self.ledger.end(
+      isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty && leftCgroup == nil)
     return self.outcome.exitStatus
   }
 
+  /// Before any port is looked at: what the last run left may hold it.
+  private func endLeftoversThenStart() {
+    self.master.ledger = self.ledger
+    self.ledger.begin(self.master.ledgerEntries) { longest in
+      self.service.status(
+        "ending what the last run left", extendingBy: longest + self.master.longestStart + .seconds(10))
+    } completion: { [unowned self] in
+      // Told to stop meanwhile, it has no use for workers.
+      if self.master.phase == .running { self.master.start() }
+    }
+  }
+
   private func logContainment() {
-    if let parent = self.plan.parent {
-      self.logger.info("workers are contained by cgroups", metadata: ["cgroup": "\(parent)"])
-    } else if let obstacle = self.plan.obstacle {
-      self.logger.info("workers are contained by sessions", metadata: ["no-cgroups": "\(obstacle)"])
+    for line in self.plan.summary(of: self.configuration.workers) {
+      self.logger.info("\(line.text)", metadata: line.metadata)
     }
   }
 

@@ -5,7 +5,6 @@ internal import ProcCtl
 extension Master {
   /// Descendants that belong to no worker, or to one that could not be ended.
   func beginSweep() {
-    self.phase = .sweeping
     let strangers = self.hasStrangers()
     let target = Termination.Target(
       members: { [unowned self] () throws(ProcessError) in
@@ -23,7 +22,7 @@ extension Master {
       let stray = "what belonged to no worker"
       if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
       if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
-      self.verified()
+      self.advance(.swept)
     }
     self.sweep = sweep
     self.report()
@@ -33,27 +32,32 @@ extension Master {
   /// Whether somebody is left who belongs to no worker; so it is taken to be where nobody can say.
   private func hasStrangers() -> Bool {
     do throws(ProcessError) {
-      for left in try self.everyoneLeft() {
-        var isKnown = false
-        for worker in self.workers where worker.leader != nil && !isKnown {
-          isKnown = try self.members(of: worker).contains(left)
-        }
-        if !isKnown { return true }
+      var known: Set<ProcessIdentity> = []
+      for worker in self.workers {
+        guard let leader = worker.leader else { continue }
+        known.insert(leader)
+        known.formUnion(try self.members(of: worker, .recent).map(\.identity))
       }
-      return false
+      return !(try self.everyoneLeft()).allSatisfy { known.contains($0.identity) }
     } catch {
       return true
     }
   }
 
   private func everyoneLeft() throws(ProcessError) -> [ProcessStatus] {
-    // A leader that has ended is ours to reap, at the very end.
+    // A leader that has ended is ours to reap, at the very end; whoever else has died meanwhile, now.
     try self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
-      self.leaders[process.processIdentifier]?.leaderRuns ?? true
+      if process.isDead, process.parent == self.kernel.selfIdentifier,
+        self.leaders[process.processIdentifier] == nil, self.kernel.reap(process.processIdentifier) != nil
+      {
+        return false
+      }
+      return self.leaders[process.processIdentifier]?.leaderRuns ?? true
     }
   }
 
-  private func verified() {
+  /// Writes down what is left.
+  func verify() {
     for worker in self.workers {
       self.release(worker)
       switch worker.life.force {
@@ -72,19 +76,31 @@ extension Master {
       self.outcome.survivors.append(
         self.unverified.map { "nobody can say who: \($0)" } ?? "a child the kernel knows and does not show")
     }
-    self.phase = .cleaning
+    self.advance(.verified)
+  }
+
+  func clean() {
+    self.stopLooking()
     self.reportNow()
     self.cleanups.run { [unowned self] failures in
       self.outcome.failedCleanups = failures
-      self.phase = .ended
-      if let timer = self.reportTimer { self.scheduler.cancel(timer) }
-      self.reportNow()
-      self.observer?.ended(self.outcome)
+      self.advance(.cleaned)
     }
   }
 
+  func end() {
+    if let timer = self.reportTimer { self.scheduler.cancel(timer) }
+    self.reportNow()
+    self.observer?.ended(self.outcome)
+  }
+
   private func noChildrenLeft() -> Bool {
-    if self.reaper.collect().contains(.noChildrenLeft) { self.noChildren = true }
+    var events: [Reaper.Event]
+    // Nobody lives who could make more of them.
+    repeat {
+      events = self.reaper.collect()
+      if events.contains(.noChildrenLeft) { self.noChildren = true }
+    } while events.contains(.moreToCollect)
     return self.noChildren
   }
 }

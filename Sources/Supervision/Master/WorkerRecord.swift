@@ -5,23 +5,34 @@ internal import ProcCtl
 final class WorkerRecord {
   let index: Int
   let definition: WorkerDefinition
-  var life: WorkerLife
+  var life: any WorkerPolicy
+  /// The child we started: the worker's own program, or the guard around it.
   var leader: ProcessIdentity?
   var leaderRuns = false
+  var guardian: GuardedStart?
   /// What its processes were last sent, so that a repeated KILL is said once.
   var lastSignal: Signal?
   /// The environment's mark on everything this worker starts.
   let cookie: ByteString
+  /// Whose group a signal goes to where nobody can be seen. Unreaped, a process has its group's number for
+  /// itself; a guard keeps its program unreaped, and goes last, or what it watches would escape it.
+  var groupInReach: ProcessIdentifier? {
+    if self.leaderRuns, let program = self.guardian?.program { return program.processIdentifier }
+    return self.leader?.processIdentifier
+  }
   /// How often in a row nobody could say whether some of its processes are left.
   var blindLooks = 0
   var timer: TimerIdentifier?
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?
 
-  init(index: Int, definition: WorkerDefinition, life: WorkerLife, cookie: ByteString) {
+  init(index: Int, definition: WorkerDefinition, life: any WorkerPolicy, cookie: ByteString) {
     self.index = index
     self.definition = definition
     self.life = life
     self.cookie = cookie
   }
+
+  /// The worker's own first process: below its guard, if it has one and that has told.
+  var program: ProcessIdentity? { self.guardian?.program ?? self.leader }
 }

@@ -11,6 +11,10 @@ package protocol WorkerStarter: AnyObject {
 package struct PreparedWorker {
   package var command: Command
   package var cgroup: Cgroup?
+  /// What the command is, if it is not the worker's own program but a guard around it.
+  package var workerGuard: (any WorkerGuard)?
+  /// The kernel ends everybody with the process that is spawned.
+  package var endsWithLeader = false
   /// Called after the spawn, whether it succeeded or not.
   package var afterSpawn: () -> Void
 

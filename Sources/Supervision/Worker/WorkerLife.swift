@@ -39,7 +39,7 @@ package struct WorkerLife: Sendable {
   package enum Effect: Sendable, Equatable {
     /// Find out who has the port; answer with `.portChecked`.
     case checkPort
-    /// Answer with `.spawned` or `.spawnFailed`.
+    /// Answer with `.spawned` or `.spawnFailed`; the latter may also follow the former, once nobody is left.
     case spawn
     /// Start watching for readiness; answer with `.becameReady`.
     case awaitReadiness
@@ -174,8 +174,17 @@ package struct WorkerLife: Sendable {
   }
 
   private mutating func spawnFailed(_ reason: String, at now: MonotonicInstant) -> [Effect] {
-    guard self.state == .waiting else { return [] }
-    return self.block(reason, at: now)
+    switch self.state {
+    case .waiting:
+      return self.block(reason, at: now)
+    case .starting, .ready:
+      // A guard was started and could not start the worker's program.
+      self.leaderRuns = false
+      self.starts -= 1
+      return [.endReadiness, .release] + self.block(reason, at: now)
+    default:
+      return []
+    }
   }
 
   /// Nothing we do makes it better, so try again without a storm, and say it once.

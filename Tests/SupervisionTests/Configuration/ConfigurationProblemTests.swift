@@ -118,8 +118,6 @@ struct ConfigurationProblemTests {
       ("cleanup = [\"x\"]", "\"cleanup\" is not available in this version"),
       ("ready = \"fd\"", "ready = \"fd\" is not available in this version"),
       ("ready = \"exec:true\"", "ready = \"exec:true\" is not available in this version"),
-      ("contain = \"guard\"", "contain = \"guard\" is not available in this version"),
-      ("contain = \"pid-namespace\"", "contain = \"pid-namespace\" is not available in this version"),
     ])
   func worker(line: String, message: String) {
     #expect(
@@ -139,6 +137,12 @@ struct ConfigurationProblemTests {
       ("shutdown = 1\n", "procctl.toml:1: \"shutdown\" must be a table, not an integer"),
       ("[[master]]\n", "procctl.toml:1: \"master\" must be a table, not an array"),
       ("[master]\nhealth = \"x:1\"\n", "procctl.toml:2: \"health\" is not available in this version"),
+      (
+        "[master]\ngroup = \"web\"\n", "procctl.toml:2: \"group\" of [master] needs \"user\""
+      ),
+      (
+        "[master]\nuser = -1\n", "procctl.toml:2: \"user\" must be a name or a number, not -1"
+      ),
       (
         "[master]\nlog-format = \"xml\"\n",
         "procctl.toml:2: \"log-format\" must be \"text\", \"json\" or \"journal\", not \"xml\""

@@ -143,6 +143,16 @@ struct ConfigurationReadingTests {
       ])
   }
 
+  @Test("takes the master's user and group by name or number")
+  func masterUser() throws {
+    let given = try parse("[master]\nuser = \"procctl\"\ngroup = 33\n\n" + worker(""))
+    #expect(given.user == "procctl")
+    #expect(given.group == "33")
+    let none = try parse(worker(""))
+    #expect(none.user == nil)
+    #expect(none.group == nil)
+  }
+
   @Test("ends every list of stop steps with KILL")
   func killIsAppended() throws {
     #expect(try parse(worker("stop = []")).workers.first?.stop == [.signal(.kill, wait: nil)])

@@ -150,11 +150,11 @@ struct RepositoryFileTests {
         file = "repositories.json"
         command = ["x", "{prot}"]
         port = 1
-        contain = "guard"
+        listen = "inherit"
         """) == [
           "procctl.toml:3: unknown placeholder \"{prot}\", did you mean \"{port}\"? (\"{{\" stands for \"{\")",
           "procctl.toml:4: unknown key \"port\"",
-          "procctl.toml:5: contain = \"guard\" is not available in this version",
+          "procctl.toml:5: listen = \"inherit\" is not available in this version",
         ])
     let plain = "[repositories]\nfile = \"repositories.json\"\ncommand = [\"x\", \"{path}\"]"
     let configuration = try self.load(json, plain).get()

@@ -26,13 +26,15 @@ extension SystemTests {
 
     /// Many looks at who is left fail.
     @Test(
-      .needs(.cgroup, "a worker gets one"), arguments: [("/children", 7), ("cgroup.events", 2), ("/stat", 7)])
-    func lookingOftenFails(path: String, period: Int) async throws {
-      let record = try await self.run([Fault("open", about: path, .every(period), "EMFILE")])
+      .needs(.cgroup, "a worker gets one"), arguments: ["session", "guard"],
+      [("/children", 7), ("cgroup.events", 2), ("/stat", 7)])
+    func lookingOftenFails(contain: String, look: (path: String, period: Int)) async throws {
+      let record = try await self.run(
+        [Fault("open", about: look.path, .every(look.period), "EMFILE")], contain: contain)
       #expect(!record.tampered.isEmpty)
     }
 
-    private func run(_ faults: [Fault]) async throws -> FaultRecord {
+    private func run(_ faults: [Fault], contain: String = "session") async throws -> FaultRecord {
       var record = FaultRecord(path: "")
       try await withSession { session in
         let ports = (try session.freePort(), try session.freePort())
@@ -40,7 +42,7 @@ extension SystemTests {
         let workers = [
           TestWorker(
             "one", ["child", "session", "hold", "end", "http", "\(ports.0)"], port: ports.0, ready: "tcp",
-            "contain = \"session\"", "stop = [\(stop)]"),
+            "contain = \"\(contain)\"", "stop = [\(stop)]"),
           TestWorker(
             "two", ["child", "session", "hold", "end", "http", "\(ports.1)"], port: ports.1,
             ready: "http:/", "contain = \"cgroup\"",

@@ -185,6 +185,12 @@ extension SystemTests {
         let listed = try await session.procctl("kill-group", "--dry-run", "--json", tree.target).end()
           .outputText
         for pid in [tree.leader, tree.member, tree.escaped] { #expect(listed.contains("\"pid\":\(pid)")) }
+        let reasons = try jsonList(listed).map { ($0["pid"] as? Int ?? 0, $0["reason"] as? String ?? "") }
+        #expect(
+          Dictionary(reasons) { first, _ in first } == [
+            Int(tree.leader): "target", Int(tree.member): "child of \(tree.leader)",
+            Int(tree.escaped): "child of \(tree.leader)",
+          ])
         #expect(self.living(session).count == 3)
         try await session.sweep()
       }
@@ -228,7 +234,7 @@ extension SystemTests {
 
     @Test(
       "0, 1, negative numbers and nonsense are refused with 64",
-      arguments: ["0", "1", "00", "nobody here", "5@soon", "@worker", "1@2@3", "-1"])
+      arguments: ["0", "1", "00", "nobody here", "5@soon", "@", "@/alpha", "@12/", "1@2@3", "-1"])
     func refused(_ target: String) async throws {
       try await withSession { session in
         let result = try await session.procctl("kill-group", Bytes(target)).end()
@@ -245,6 +251,7 @@ extension SystemTests {
         _ = try await gone.end()
         #expect(try await session.procctl("kill-group", "\(gone.pid)").end().ending == .exited(1))
         #expect(try await session.procctl("kill-group", "no-such-name").end().ending == .exited(1))
+        #expect(try await session.procctl("kill-group", "@no-such-worker").end().ending == .exited(1))
       }
     }
 
@@ -277,6 +284,20 @@ extension SystemTests {
             ])
         ).end()
         #expect(result.ending == .exited(125))
+      }
+    }
+
+    @Test("threads of the kernel are refused with 64")
+    func kernelThread() async throws {
+      // In a pid namespace of its own there are none to be seen.
+      guard ProcTable.process(2)?.name == "kthreadd" else { return }
+      try await withSession { session in
+        let child = try #require(ProcTable.children(of: 2).first)
+        for pid in [2, child.pid] {
+          let result = try await session.procctl("kill-group", "\(pid)").end()
+          #expect(result.ending == .exited(64))
+          #expect(result.errors.contains("thread of the kernel"))
+        }
       }
     }
 
@@ -323,6 +344,23 @@ extension SystemTests {
         let result = try await session.start(launch).end()
         #expect(result.ending == .exited(125))
         #expect(result.errors.contains("\(tree.leader)"), "\(result.errors)")
+        #expect(self.living(session).count == 3)
+
+        // By KILL it is over two seconds later, and the report has each with its state and the refusal.
+        launch.arguments.replaceSubrange(
+          4..., with: ["kill-group", "--signal", "KILL", "--json", tree.target])
+        let stopwatch = Stopwatch()
+        let killed = try await session.start(launch).end()
+        #expect(stopwatch.elapsed >= .seconds(2) && stopwatch.elapsed < .seconds(5))
+        #expect(killed.ending == .exited(125))
+        let report = try json(killed.outputText)
+        #expect(report["ended"] as? Bool == false)
+        let survivors = report["survivors"] as? [[String: Any]] ?? []
+        #expect(survivors.count == 3)
+        for survivor in survivors {
+          #expect(survivor["state"] as? String == "S")
+          #expect((survivor["refusal"] as? String)?.contains("SIGKILL") == true)
+        }
         #expect(self.living(session).count == 3)
         try await session.sweep()
       }

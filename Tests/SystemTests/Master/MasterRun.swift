@@ -21,10 +21,22 @@ struct TestWorker {
 
   var table: String {
     var table = ["[workers.\(self.name)]"]
-    table.append("command = [\(self.command.map { "\"\($0)\"" }.joined(separator: ", "))]")
+    table.append("command = [\(self.command.map(Self.quoted).joined(separator: ", "))]")
     if let port = self.port { table.append("port = \(port)") }
     if let ready = self.ready { table.append("ready = \"\(ready)\"") }
     return (table + self.lines).joined(separator: "\n")
+  }
+
+  /// A basic string of TOML.
+  private static func quoted(_ text: String) -> String {
+    let characters = text.unicodeScalars.map { scalar -> String in
+      switch scalar {
+      case "\"", "\\": "\\\(scalar)"
+      case "\n": "\\n"
+      default: "\(scalar)"
+      }
+    }
+    return "\"\(characters.joined())\""
   }
 }
 
@@ -93,10 +105,35 @@ final class MasterRun: @unchecked Sendable {
 enum Containment: String, CaseIterable, CustomTestStringConvertible {
   case session
   case cgroup
+  case guardian = "guard"
+  case pidNamespace = "pid-namespace"
 
   /// cgroup only where there can be one: in CI that must be so, which another test sees to.
-  static let possible: [Containment] = TestCgroup.parent == nil ? [.session] : [.session, .cgroup]
+  static let possible: [Containment] = allCases.filter { $0 != .cgroup || TestCgroup.parent != nil }
+
+  /// Those in which a process has the number for itself that it has for the test.
+  static let sharingNumbers: [Containment] = possible.filter { $0 != .pidNamespace }
+
+  /// Those in which workers stay when the master is shot, without a systemd above.
+  static let outlivingMaster: [Containment] = possible.filter { !tiedToMaster.contains($0) }
+
+  /// Those in which nothing of a worker outlives its master, however that dies.
+  static let tiedToMaster: [Containment] = [.guardian, .pidNamespace]
 
   var line: String { "contain = \"\(self.rawValue)\"" }
   var testDescription: String { self.rawValue }
+}
+
+extension TestSession {
+  /// The number a process of this test has for us that has announced itself by its own: in a pid
+  /// namespace that is another one (proc(5), NSpid), and ours may be an innocent's.
+  func outside(_ announced: pid_t, _ containment: Containment) throws -> pid_t {
+    guard containment == .pidNamespace else { return announced }
+    let member = self.members().first { member in
+      let numbers = ProcTable.status(member.pid, "NSpid")?.split(whereSeparator: \.isWhitespace) ?? []
+      return numbers.count > 1 && numbers.last == "\(announced)"
+    }
+    guard let member else { throw WaitError("nobody is \(announced) in a namespace of this test") }
+    return member.pid
+  }
 }

@@ -242,7 +242,8 @@ extension SystemTests {
       }
     }
 
-    @Test("one worker's crash takes its own children, and nobody else's", arguments: Containment.possible)
+    @Test(
+      "one worker's crash takes its own children, and nobody else's", arguments: Containment.sharingNumbers)
     func crash(_ containment: Containment) async throws {
       try await withSession { session in
         let alpha = Misbehaving(fifo: try session.announcements("alpha"), leader: ["exit-on", "USR1", "1"])
@@ -259,7 +260,9 @@ extension SystemTests {
         kill(try #require(old["leader"]), SIGUSR1)
         let new = try await alpha.start()
         #expect(stopwatch.elapsed < .seconds(6), "five for the leftovers, one for the rest")
-        #expect(Set(session.members().map(\.pid)) == Set([master.pid] + new.values + others.values))
+        let guards = containment == .guardian ? master.children.map(\.pid) : []
+        #expect(
+          Set(session.members().map(\.pid)) == Set([master.pid] + new.values + others.values + guards))
         #expect(!master.children.contains { $0.isZombie })
         #expect(try await master.stop().result.ending == .exited(3))
       }
@@ -302,6 +305,30 @@ extension SystemTests {
         #expect(
           Set(session.members().map(\.pid)) == Set(["deaf", "session", "daemon"].compactMap { pids[$0] }))
         try await session.sweep()
+      }
+    }
+
+    @Test("3: what belongs to no worker and has to be killed counts as well")
+    func strangerKilled() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        // A daemon that hid whose it is: session containment finds it at the end, below the master.
+        let master = try MasterRun(
+          session,
+          [
+            TestWorker(
+              "alpha",
+              [
+                "daemonize", "exec", "/usr/bin/env", "-i", Bytes(Programs.workload), "ignore", "TERM", "tell",
+                Bytes(fifo.path), "daemon", "hold", "end", "exit-on", "TERM", "0", "tell", Bytes(fifo.path),
+                "leader",
+              ], self.signalled, Containment.session.line)
+          ])
+        try await fifo.expect("daemon", "leader")
+        let (result, _) = try await master.stop()
+        #expect(result.ending == .exited(3))
+        #expect(result.errors.contains("what belonged to no worker needed KILL"), "\(result.errors)")
+        #expect(session.members().isEmpty)
       }
     }
 
@@ -404,6 +431,39 @@ extension SystemTests {
         master.process.send(SIGQUIT)
         #expect(try await master.process.end().ending == .exited(3))
         #expect(stopwatch.elapsed < .seconds(2))
+      }
+    }
+
+    @Test("impatience during the cleanups ends the one that runs, or all", arguments: [SIGINT, SIGQUIT])
+    func impatientWithCleanups(_ signal: Int32) async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        func cleanup(_ name: String) -> String {
+          """
+          [[cleanups]]
+          name = "\(name)"
+          command = ["\(Programs.workload)", "ignore", "TERM", "tell", "\(fifo.path)", "\(name)"]
+          timeout = "60s"
+
+          """
+        }
+        let master = try MasterRun(
+          session, preamble: cleanup("first") + cleanup("last"), [TestWorker("alpha", ["hold"])])
+        try await master.allReady()
+        master.process.send(SIGTERM)
+        try await fifo.expect("last")
+        master.process.send(signal)
+        if signal == SIGINT {
+          // The next one runs all the same.
+          try await fifo.expect("first")
+          master.process.send(signal)
+        }
+        let stopwatch = Stopwatch()
+        let result = try await master.process.end()
+        #expect(result.ending == .exited(6))
+        #expect(stopwatch.elapsed < .seconds(10))
+        #expect(fifo.rest().isEmpty, "QUIT skips what has not begun")
+        #expect(session.members().isEmpty)
       }
     }
 

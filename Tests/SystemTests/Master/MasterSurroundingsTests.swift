@@ -1,3 +1,4 @@
+import CProcCtl
 import Glibc
 import Testing
 
@@ -26,6 +27,7 @@ extension SystemTests {
         #expect(result.ending == .exited(4), "its port is the stranger's")
         #expect(ProcTable.listeners()[port] != nil, "the stranger lives")
         stranger.send(SIGTERM)
+        try await stranger.end()
       }
     }
 
@@ -72,6 +74,32 @@ extension SystemTests {
         stranger.closeInput()
         try await master.expect("alpha ready")
         #expect(try await master.stop().result.ending == .exited(0))
+      }
+    }
+
+    @Test("nobody reads the log any more: the master goes on, and stops when told to")
+    func unreadLog() async throws {
+      try await withSession { session in
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0)
+        let full = [UInt8](repeating: UInt8(ascii: "x"), count: 4096)
+        while write(ends[1], full, full.count) > 0 {}
+        // As a program finds it: writing to it waits, for ever.
+        try #require(cprocctl_fcntl(ends[1], F_SETFL, 0) == 0)
+        defer { close(ends[0]) }
+        let fifo = try session.announcements()
+        let worker = TestWorker("alpha", ["tell", Bytes(fifo.path), "up"])
+        let file = try session.write(worker.table + "\n", to: "procctl.toml")
+        var launch = Launch(Programs.procctl, ["run", Bytes(file)])
+        launch.errors = .descriptor(ends[1])
+        let master = try session.start(launch)
+        close(ends[1])
+        let first = try #require(try await fifo.expect("up")["up"])
+        // It still does its work.
+        kill(first, SIGKILL)
+        #expect(try await fifo.expect("up")["up"] != first)
+        master.send(SIGTERM)
+        #expect(try await master.end().ending == .exited(0))
       }
     }
   }

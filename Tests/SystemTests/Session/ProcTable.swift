@@ -23,7 +23,8 @@ struct ObservedProcess: Hashable, Sendable, CustomStringConvertible {
     hasher.combine(self.startTime)
   }
 
-  var isZombie: Bool { self.state == "Z" || self.state == "X" }
+  /// Nothing of it runs any more. One whose main thread alone has ended is shown as Z too.
+  var isZombie: Bool { (self.state == "Z" || self.state == "X") && self.threads <= 1 }
 
   var description: String {
     "pid \(self.pid) (\(self.name), \(self.state), parent \(self.parent), session \(self.session))"
@@ -46,6 +47,20 @@ enum ProcTable {
       content += buffer[..<count]
     }
     return content
+  }
+
+  /// The names in a directory, without the two that all have; empty if it cannot be read.
+  static func names(_ path: String) -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var found: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { found.append(name) }
+    }
+    return found
   }
 
   static func text(_ path: String) -> String? {

@@ -30,13 +30,22 @@ final class TestCgroup: Sendable {
     }
   }
 
+  func kill() {
+    let control = open("\(self.path)/cgroup.kill", O_WRONLY | O_CLOEXEC)
+    guard control >= 0 else { return }
+    _ = write(control, "1", 1)
+    close(control)
+  }
+
+  /// The names of the cgroups straight below it.
+  func children() -> [String] {
+    self.subtree().dropFirst().map { $0.dropFirst(self.path.count + 1) }.filter { !$0.contains("/") }
+      .map(String.init)
+  }
+
   /// Kills everyone in it, waits until nobody is left, and removes it.
   func remove(by deadline: Deadline) throws {
-    let control = open("\(self.path)/cgroup.kill", O_WRONLY | O_CLOEXEC)
-    if control >= 0 {
-      _ = write(control, "1", 1)
-      close(control)
-    }
+    self.kill()
     let events = open("\(self.path)/cgroup.events", O_RDONLY | O_CLOEXEC)
     defer { if events >= 0 { close(events) } }
     while (ProcTable.text("\(self.path)/cgroup.events") ?? "populated 0").contains("populated 1") {
@@ -71,6 +80,9 @@ final class TestCgroup: Sendable {
     }
     return found
   }
+
+  /// Where the v2 tree is mounted.
+  static var mountPoint: String? { self.mount() }
 
   /// Beside v1 hierarchies the v2 tree can be mounted anywhere.
   private static func mount() -> String? {

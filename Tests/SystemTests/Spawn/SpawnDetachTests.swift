@@ -31,6 +31,32 @@ extension SystemTests {
       }
     }
 
+    @Test("kill-group NAME asks the supervisor, which asks the command, once")
+    func askedOnce() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let gate = try session.announcements("gate")
+        let script = try session.write(
+          """
+          trap 'echo term $$ > \(fifo.path)' TERM
+          echo up $$ > \(fifo.path)
+          until read line < \(gate.path); do :; done
+          exit 0
+          """, to: "script")
+        let bash = try #require(Programs.find("bash"))
+        #expect(
+          try await session.procctl(
+            "spawn", "--detach", "--name", "polite", "--grace", "60s", "--", Bytes(bash), Bytes(script)
+          ).end().ending == .exited(0))
+        try await fifo.expect("up")
+        let stop = try session.procctl("kill-group", "--grace", "60s", "polite")
+        try await fifo.expect("term")
+        try gate.open()
+        #expect(try await stop.end().ending == .exited(0))
+        #expect(fifo.rest().isEmpty, "no second TERM")
+      }
+    }
+
     @Test("two cannot have one name at a time; a name is made up for who gives none")
     func names() async throws {
       try await withSession { session in

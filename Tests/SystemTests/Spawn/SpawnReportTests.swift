@@ -8,6 +8,10 @@ func json(_ line: some StringProtocol) throws -> [String: Any] {
   try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
 }
 
+func jsonList(_ line: some StringProtocol) throws -> [[String: Any]] {
+  try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [[String: Any]])
+}
+
 extension SystemTests {
   /// `procctl spawn`: what --json and --status-fd say.
   @Suite struct SpawnReport {

@@ -116,6 +116,36 @@ extension SystemTests {
       }
     }
 
+    @Test("moved to the background by Ctrl-Z and bg, its end leaves the shell its terminal")
+    func movedToBackground() async throws {
+      try await withSession { session in
+        let terminal = try TestTerminal()
+        let gate = try session.announcements("gate")
+        let shell = try await self.shell(session, terminal)
+        var start = try await self.enter(
+          "\(Programs.procctl) spawn -- \(Programs.workload) await \(gate.path) exit 5", terminal)
+        let pids = try await self.command(below: shell, terminal, session)
+        terminal.type("\u{1A}")
+        try await terminal.screen.expect("Stopped", from: start)
+        try await terminal.screen.expect("ready> ", from: start)
+        start = try await self.enter("bg", terminal)
+        try await session.until("both go on") {
+          [pids.guard, pids.command].allSatisfy { ProcTable.process($0)?.state == "S" }
+        }
+        // The shell waits for what is typed, with the terminal, while the job ends.
+        try gate.open()
+        try await session.until("the job is over") { ProcTable.process(pids.command) == nil }
+        try await session.until("the guard is over") {
+          ProcTable.process(pids.guard).map(\.isZombie) ?? true
+        }
+        #expect(terminal.foregroundGroup == shell.pid)
+        start = try await self.enter("wait %1; echo status $?", terminal)
+        try await terminal.screen.expect("status 5", from: start)
+        _ = try? await self.enter("exit 0", terminal)
+        #expect(try await shell.end().ending == .exited(0))
+      }
+    }
+
     @Test("in the background it does not take the terminal")
     func background() async throws {
       try await withSession { session in

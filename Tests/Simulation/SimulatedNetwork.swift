@@ -1,33 +1,39 @@
-import ProcCtl
-import Supervision
+internal import ProcCtl
+internal import Supervision
 
 /// Ports and requests of simulated workers, and what starts and cleans up around them.
 final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
   private let kernel: SimulatedKernel
+  private let cleanupTime: Duration
+  /// Called when the cleanups begin: everything has been verified just now.
+  var whenCleaning: () -> Void = {}
 
-  init(kernel: SimulatedKernel) {
+  /// - Parameter cleanupTime: How long the cleanups take.
+  init(kernel: SimulatedKernel, cleanupTime: Duration) {
     self.kernel = kernel
+    self.cleanupTime = cleanupTime
   }
 
-  func holder(ofPort port: UInt16) -> String? { self.kernel.holder(of: port) }
+  func holder(ofPort port: UInt16) -> String? { self.kernel.ports.holder(of: port) }
 
   func awaitReadiness(
     of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
     whenReady: @escaping () -> Void
   ) -> any Cancellable {
     let token = Token()
-    self.look(definition, members, token, whenReady)
+    self.look(definition, members, token, after: .milliseconds(20), whenReady)
     return token
   }
 
   private func look(
     _ definition: WorkerDefinition, _ members: @escaping () -> [ProcessIdentifier], _ token: Token,
-    _ whenReady: @escaping () -> Void
+    after pause: Duration, _ whenReady: @escaping () -> Void
   ) {
-    self.kernel.time.after(.milliseconds(20)) { [unowned self] in
+    self.kernel.time.after(pause) { [unowned self] in
       guard !token.isCancelled else { return }
       let serves = members().contains { self.kernel.processes[$0]?.port == definition.port }
-      if serves { whenReady() } else { self.look(definition, members, token, whenReady) }
+      if serves { return whenReady() }
+      self.look(definition, members, token, after: min(pause * 2, .milliseconds(250)), whenReady)
     }
   }
 
@@ -36,14 +42,12 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     completion: @escaping (String?) -> Void
   ) -> any Cancellable {
     let token = Token()
-    let listener = self.kernel.listener(on: port)
+    let listener = self.kernel.ports.listener(on: port)
     self.kernel.time.after(.milliseconds(2)) { [unowned self] in
       guard !token.isCancelled else { return }
       switch listener?.behaviour.onRequest {
       case .agrees(let after):
-        if let listener {
-          self.kernel.time.after(after) { [unowned self] in self.kernel.end(listener, .exited(0)) }
-        }
+        if let listener { self.kernel.later(after, listener) { $0.end(listener, .exited(0)) } }
         completion(nil)
       case .refuses: completion("HTTP status 404")
       case nil:
@@ -58,13 +62,17 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
       command: Command(.name(ByteString(definition.command[0].text(descriptor: nil))), environment: .empty))
   }
 
-  var longest: Duration { .zero }
+  var longest: Duration { self.cleanupTime }
 
   func hurry() {}
 
   func kill() {}
 
-  func run(completion: @escaping ([String]) -> Void) { completion([]) }
+  func run(completion: @escaping ([String]) -> Void) {
+    self.whenCleaning()
+    if self.cleanupTime == .zero { return completion([]) }
+    self.kernel.time.after(self.cleanupTime) { completion([]) }
+  }
 }
 
 private final class Token: Cancellable {

@@ -1,16 +1,22 @@
-import ProcCtl
+internal import ProcCtl
 
 /// Time that passes only when everything due now has been done.
 final class VirtualTime: Scheduler {
-  private(set) var now = MonotonicInstant(nanoseconds: 1_000_000_000)
+  private static let origin = MonotonicInstant(nanoseconds: 1_000_000_000)
+
+  private(set) var now = VirtualTime.origin
   private var timers = TimerQueue()
+
+  /// Since the start.
+  var elapsed: Duration { Self.origin.duration(to: self.now) }
 
   func schedule(at deadline: MonotonicInstant, _ handler: @escaping () -> Void) -> TimerIdentifier {
     TimerIdentifier(number: self.timers.insert(deadline: max(deadline, self.now), handler: handler))
   }
 
-  func after(_ duration: Duration, _ handler: @escaping () -> Void) {
-    _ = self.schedule(at: self.now.advanced(by: duration), handler)
+  @discardableResult
+  func after(_ duration: Duration, _ handler: @escaping () -> Void) -> TimerIdentifier {
+    self.schedule(at: self.now.advanced(by: duration), handler)
   }
 
   func cancel(_ timer: TimerIdentifier) {

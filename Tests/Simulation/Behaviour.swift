@@ -1,4 +1,4 @@
-import ProcCtl
+internal import ProcCtl
 
 /// What a simulated program does when things happen to it.
 struct Behaviour {
@@ -12,6 +12,12 @@ struct Behaviour {
   var onInterrupt = Answer.ends(after: .milliseconds(1), .signaled(.interrupt, coreDumped: false))
   /// How long it takes to die of KILL; nil: stuck in the kernel and never does.
   var diesOfKillAfter: Duration? = .microseconds(200)
+  /// It belongs to another user: every signal is EPERM.
+  var refusesSignals = false
+  /// Somebody stops it then (SIGSTOP); it sees no signal but KILL until it is continued.
+  var isStoppedAfter: Duration?
+  /// It forks a child every so often, so many times.
+  var forks: (every: Duration, times: Int)?
   /// It leaves a new process behind at the moment it dies of KILL.
   var forksWhileDying = false
   /// What it starts when it starts: with a session of its own or not, below itself or orphaned at once.
@@ -28,47 +34,14 @@ struct Behaviour {
     case refuses
   }
 
+  /// Nothing that can be done ends it.
+  var isUnkillable: Bool { self.diesOfKillAfter == nil || self.refusesSignals }
+
   struct Child {
     var behaviour: Behaviour
     var ownSession: Bool
     var orphaned: Bool
     /// It wiped what would tell whose it is.
     var hidesCookie: Bool
-  }
-}
-
-final class SimulatedProcess {
-  let identity: ProcessIdentity
-  var parent: ProcessIdentifier
-  let group: ProcessIdentifier
-  let session: ProcessIdentifier
-  let cookie: ByteString?
-  /// The worker it really belongs to, whatever can be found out about it.
-  let owner: Int
-  let behaviour: Behaviour
-  /// Nil while it runs.
-  var exit: TerminationStatus?
-  var port: UInt16?
-  var children: Set<ProcessIdentifier> = []
-  var isDying = false
-
-  init(
-    identity: ProcessIdentity, parent: ProcessIdentifier, group: ProcessIdentifier,
-    session: ProcessIdentifier,
-    cookie: ByteString?, owner: Int, behaviour: Behaviour
-  ) {
-    self.identity = identity
-    self.parent = parent
-    self.group = group
-    self.session = session
-    self.cookie = cookie
-    self.owner = owner
-    self.behaviour = behaviour
-  }
-
-  var status: ProcessStatus {
-    ProcessStatus(
-      identity: self.identity, name: "simulated", state: self.exit == nil ? .sleeping : .zombie,
-      parent: self.parent, processGroup: self.group, session: self.session)
   }
 }

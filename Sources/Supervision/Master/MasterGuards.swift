@@ -1,0 +1,78 @@
+internal import ProcCtl
+
+/// Workers that run under a guard: the child we hold is the guard, and what it tells is
+/// what happens to the worker.
+extension Master {
+  /// How long a guard may take to end once nobody is below it. One that was stopped never would.
+  private static let guardsOwnEnd = Duration.seconds(5)
+
+  func listen(to worker: WorkerRecord) {
+    worker.guardian?.workerGuard.whenTold = { [unowned self, unowned worker] event in
+      self.told(event, of: worker)
+      self.drain()
+    }
+  }
+
+  private func told(_ event: GuardEvent, of worker: WorkerRecord) {
+    guard let guardian = worker.guardian else { return }
+    switch event {
+    case .started(let identity):
+      // The first process of a pid namespace counts from 1; there we know the program only as its child.
+      guard !guardian.endsWithGuard else { return }
+      guardian.program = identity
+      self.sets.add(worker: worker.index, program: identity.processIdentifier)
+    case .failed(let reason):
+      guardian.failure = reason
+    case .commandEnded(let status, let leftovers):
+      guardian.hasEnded = true
+      self.sets.invalidate()
+      if leftovers == 0 { self.expectEnd(ofGuardOf: worker) }
+      self.post(worker, .leaderEnded(status))
+    }
+  }
+
+  /// The guard itself has ended, and with it whatever it would have told.
+  func leaderEnded(_ worker: WorkerRecord, _ status: TerminationStatus) {
+    guard let guardian = worker.guardian else { return self.post(worker, .leaderEnded(status)) }
+    guardian.workerGuard.drain()
+    if guardian.hasEnded { return }
+    guardian.hasEnded = true
+    if let failure = guardian.failure, worker.life.state != .stopping {
+      return self.post(worker, .spawnFailed(failure))
+    }
+    if case .signaled(let signal, _) = status, worker.lastSignal != .kill {
+      self.note(worker, "its guard was ended by \(signal)", isTrouble: true)
+    }
+    self.post(worker, .leaderEnded(status))
+  }
+
+  /// Whom a signal to the worker goes to: everybody below the guard. The guard is no member, and by
+  /// KILL it goes last, because what it watches would escape it otherwise; unless the kernel ends
+  /// them with it. Nil if nobody can say who is there.
+  func addressees(of signal: Signal, in worker: WorkerRecord) -> [ProcessStatus]? {
+    guard let members = self.membersInReach(of: worker) else { return nil }
+    guard signal == .kill, worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader,
+      guardian.endsWithGuard || members.isEmpty
+    else { return members }
+    do throws(ProcessError) {
+      return [try self.kernel.status(of: leader.processIdentifier)].compactMap(\.self) + members
+    } catch {
+      // Members without it would escape where it is the first of them, and KILL comes again.
+      return members.isEmpty ? nil : members
+    }
+  }
+
+  private func expectEnd(ofGuardOf worker: WorkerRecord, within time: Duration = Master.guardsOwnEnd) {
+    guard let leader = worker.leader else { return }
+    _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: time)) { [weak self, weak worker] in
+      guard let self, let worker, worker.leader == leader, worker.leaderRuns else { return }
+      do throws(ProcessError) {
+        guard let status = try self.kernel.status(of: leader.processIdentifier) else { return }
+        self.note(worker, "its guard does not end; killing it", isTrouble: true)
+        self.kernel.send(.kill, toAll: [status])
+      } catch {
+        self.expectEnd(ofGuardOf: worker, within: Master.lookAgainAfter)
+      }
+    }
+  }
+}

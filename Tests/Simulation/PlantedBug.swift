@@ -1,0 +1,45 @@
+internal import ProcCtl
+internal import Supervision
+
+/// A mistake put into the engine from outside, through the protocols behind which
+/// its policies and the kernel stand, to see whether the rules notice it.
+package enum PlantedBug: String, Sendable, CaseIterable {
+  /// A leader's exit is taken for the end of its worker.
+  case leaderExitEndsStop = "leader-exit-ends-stop"
+  /// A worker that has stopped as commanded is started again.
+  case restartsAfterStop = "restarts-after-stop"
+  /// A leader is reaped as soon as it has ended, while its number is still in use.
+  case reapsLeaderFirst = "reaps-leader-first"
+  /// Signals go to whoever was there a while ago.
+  case actsOnOldLook = "acts-on-old-look"
+  case ignoresDeadlines = "ignores-deadlines"
+  case reportsTwice = "reports-twice"
+  case neverKills = "never-kills"
+  case killsAtOnce = "kills-at-once"
+  case forgetsContinue = "forgets-continue"
+  case takesPortForFree = "takes-port-for-free"
+  case skipsSweep = "skips-sweep"
+
+  /// The rules one of which it breaks first.
+  package var breaks: Set<Rule> {
+    switch self {
+    case .leaderExitEndsStop: [.stoppedMeansEmpty, .startsAlone]
+    case .restartsAfterStop: [.stopIsKept, .noStartAfterStop]
+    case .reapsLeaderFirst: [.noSignalToInnocents, .noSignalAfterReap, .startsAlone]
+    case .actsOnOldLook: [.noSignalAfterReap]
+    case .ignoresDeadlines: [.deadlinesAreKept]
+    case .reportsTwice: [.oneReport]
+    case .neverKills: [.failedMeansUnkillable]
+    case .killsAtOnce: [.gracesAreKept]
+    case .forgetsContinue: [.signalsAreSeen]
+    case .takesPortForFree: [.startsAlone, .stoppedMeansEmpty]
+    case .skipsSweep: [.reportIsTrue]
+    }
+  }
+
+  func policy(over life: WorkerLife) -> any WorkerPolicy { BrokenWorkerPolicy(life: life, bug: self) }
+
+  func order(over order: ShutdownOrder) -> any ShutdownPolicy { BrokenShutdownOrder(order: order, bug: self) }
+
+  func kernel(over kernel: SimulatedKernel) -> any Kernel { BrokenKernel(kernel: kernel, bug: self) }
+}

@@ -1,0 +1,255 @@
+internal import ProcCtl
+internal import Supervision
+
+/// Watches a run from outside: what the master says against what is true.
+final class RuleKeeper: MasterObserver {
+  /// What the master has said of a worker, and what it owes.
+  private struct View {
+    var state = WorkerState.waiting
+    var isToStayStopped = false
+    var stoppingSince: MonotonicInstant?
+    var ranOnce = false
+    var deadline: TimerIdentifier?
+  }
+
+  /// How long a port may take to be free after the end of its worker.
+  static let portTimeout = Duration.seconds(3)
+
+  /// What SIGCHLD, the rests between looks and deaths by KILL may add to any deadline.
+  private static let slack = Duration.milliseconds(500)
+
+  private let schedule: Schedule
+  private let kernel: SimulatedKernel
+  private let master: Master
+  private var views: [View]
+  private var isStopped = false
+  private var stopsBegun = 0
+  private var survivors = 0
+  private var heldPorts = 0
+  private var outcomes: [ShutdownOutcome] = []
+  private(set) var violations: [Violation] = []
+  /// Somebody was impatient: graces are cut short.
+  var isHurried = false
+
+  init(schedule: Schedule, kernel: SimulatedKernel, master: Master) {
+    self.schedule = schedule
+    self.kernel = kernel
+    self.master = master
+    self.views = Array(repeating: View(), count: schedule.definitions.count)
+    kernel.whenSpawning = { [unowned self] in self.starting($0) }
+    kernel.whenSignalled = { [unowned self] in self.signalled($1, by: $0) }
+    kernel.whenViolated = { [unowned self] in self.violated($0, $1, $2) }
+  }
+
+  var hasEnded: Bool { !self.outcomes.isEmpty }
+
+  func violated(_ rule: Rule, _ worker: Int?, _ detail: String) {
+    self.violations.append(
+      Violation(rule: rule, time: self.kernel.time.elapsed, worker: worker, detail: detail))
+    self.kernel.note(worker, "BROKEN RULE: \(rule.rawValue): \(detail)")
+  }
+
+  // MARK: Commands
+
+  func commanded(_ index: Int, toStop: Bool) {
+    self.views[index].isToStayStopped = toStop
+  }
+
+  func masterCommandedToStop() {
+    guard !self.isStopped else { return }
+    self.isStopped = true
+    let longest = self.master.longestStop + .seconds(1)
+    self.kernel.time.after(longest) { [unowned self] in
+      if self.outcomes.isEmpty {
+        self.violated(.deadlinesAreKept, nil, "still stopping after \(longest.text)")
+      }
+    }
+  }
+
+  // MARK: After every step
+
+  /// All that can have changed in this step.
+  func check() {
+    for index in self.kernel.touched.sorted() where self.views[index].state == .stopped {
+      self.checkStopped(index)
+    }
+    self.kernel.touched.removeAll(keepingCapacity: true)
+    for process in self.kernel.unseen {
+      self.violated(
+        .signalsAreSeen, process.owner, "\(process.identity) is stopped, was sent a signal and not continued")
+    }
+    self.kernel.forgetUnseen()
+  }
+
+  private func checkStopped(_ index: Int) {
+    let living = self.kernel.living(of: index)
+    // Whoever hid their origin is found at the end, not before.
+    if let left = living.first(where: { $0.cookie != nil }) {
+      self.violated(.stoppedMeansEmpty, index, "is called stopped while \(left.identity) lives")
+    }
+    if let port = self.schedule.definitions[index].port,
+      let holder = self.kernel.ports.listener(on: port), holder.cookie != nil
+    {
+      self.violated(.stoppedMeansEmpty, index, "is called stopped while \(holder.identity) has its port")
+    }
+  }
+
+  // MARK: What the master does
+
+  private func starting(_ index: Int) {
+    let definition = self.schedule.definitions[index]
+    if self.isStopped { self.violated(.noStartAfterStop, index, "starts after the master's stop") }
+    if self.views[index].isToStayStopped {
+      self.violated(.stopIsKept, index, "starts although it was commanded to stop")
+    }
+    if let left = self.kernel.living(of: index).first(where: { $0.cookie != nil }) {
+      self.violated(.startsAlone, index, "starts while \(left.identity) of its former self lives")
+    }
+    if let port = definition.port, let holder = self.kernel.ports.holder(of: port) {
+      self.violated(.startsAlone, index, "starts while port \(port) is held by \(holder)")
+    }
+    self.views[index].ranOnce = true
+  }
+
+  private func signalled(_ process: SimulatedProcess, by signal: Signal) {
+    let view = self.views[process.owner]
+    // From the sweep on, everybody who is left is ended.
+    guard self.master.phase == .running || self.master.phase == .stopping else { return }
+    guard view.state == .stopping, let since = view.stoppingSince else {
+      return self.violated(
+        .noSignalToInnocents, process.owner, "\(signal) to \(process.identity), which is \(view.state)")
+    }
+    guard signal == .kill, !self.isHurried else { return }
+    // The leader's end, or a refusal to stop when asked in words, shortens what follows.
+    let leaderLives = self.kernel.living(of: process.owner).contains {
+      $0.parent == self.kernel.selfIdentifier && $0.session == $0.pid && self.isLeader($0)
+    }
+    let grace = self.schedule.definitions[process.owner].stop.reduce(Duration.zero) { sum, step in
+      if case .signal(let signal, let wait) = step, signal != .kill { sum + (wait ?? .zero) } else { sum }
+    }
+    if leaderLives, since.duration(to: self.kernel.now) < grace {
+      self.violated(
+        .gracesAreKept, process.owner,
+        "KILL to \(process.identity) \(since.duration(to: self.kernel.now).text) into a grace of \(grace.text)"
+      )
+    }
+  }
+
+  /// The one the master started last; whoever it started before is gone.
+  private func isLeader(_ process: SimulatedProcess) -> Bool {
+    self.kernel.lastStarted[process.owner] === process
+  }
+
+  // MARK: What the master says
+
+  func workerNoted(_ name: String, _ note: String, isTrouble: Bool) {
+    self.kernel.note(Int(name.dropFirst()), note)
+  }
+
+  func workerChanged(_ name: String, _ state: WorkerState, _ why: String, pid: ProcessIdentifier?) {
+    guard let index = Int(name.dropFirst()) else { return }
+    self.kernel.note(index, why.isEmpty ? "\(state)" : "\(state): \(why)")
+    self.views[index].state = state
+    self.views[index].stoppingSince = state == .stopping ? self.kernel.now : nil
+    self.owe(index, state)
+    switch state {
+    case .stopped:
+      self.checkStopped(index)
+      if self.views[index].ranOnce, !why.hasPrefix("stopped before"),
+        let port = self.schedule.definitions[index].port, let holder = self.kernel.ports.holder(of: port),
+        self.kernel.ports.listener(on: port)?.cookie != nil || holder == "a stranger"
+      {
+        self.violated(.stoppedMeansEmpty, index, "is called stopped while port \(port) is held by \(holder)")
+      }
+    case .failed: self.checkFailed(index)
+    default: break
+    }
+  }
+
+  private func checkFailed(_ index: Int) {
+    let living = self.kernel.living(of: index)
+    let portIsHeld =
+      self.schedule.definitions[index].port.map { self.kernel.ports.holder(of: $0) != nil } ?? false
+    // SIGCHLD can still be under way.
+    if let last = self.kernel.unkillableEnds[index],
+      last.duration(to: self.kernel.now) <= self.kernel.faults.childSignalDelay
+    {
+      return
+    }
+    if !portIsHeld, !living.contains(where: \.behaviour.isUnkillable) {
+      self.violated(
+        .failedMeansUnkillable, index,
+        "is called failed, with \(living.count) left, all of which can be ended")
+    }
+  }
+
+  /// Whatever state a worker enters, it leaves it in time.
+  private func owe(_ index: Int, _ state: WorkerState) {
+    if let timer = self.views[index].deadline { self.kernel.time.cancel(timer) }
+    self.views[index].deadline = nil
+    let definition = self.schedule.definitions[index]
+    let limit: Duration? =
+      switch state {
+      case .starting: definition.startTimeout
+      // The proof that its port is free is part of it: that state is not announced.
+      case .stopping: definition.stop.timeBeforeKill + Escalation.killWait + RuleKeeper.portTimeout
+      case .backoff: definition.backoff.max
+      default: nil
+      }
+    guard let limit else { return }
+    self.views[index].deadline = self.kernel.time.after(limit + Self.slack) { [unowned self] in
+      // A start that failed again for the same reason is not announced again.
+      if state == .backoff { return }
+      self.violated(.deadlinesAreKept, index, "is \(state) for more than \(limit.text)")
+    }
+  }
+
+  func allReady() {}
+
+  func statusChanged(_ status: String, stopping: Bool) { self.kernel.note(nil, status) }
+
+  func stopBegan(_ reason: String, budget: Duration) {
+    self.stopsBegun += 1
+    if self.stopsBegun > 1 { self.violated(.oneReport, nil, "began to stop twice") }
+  }
+
+  /// The master has looked at everything just now; the cleanups begin.
+  func verified() {
+    self.survivors = self.kernel.processes.count
+    self.heldPorts =
+      self.schedule.definitions.indices.filter { index in
+        guard self.views[index].ranOnce, let port = self.schedule.definitions[index].port else {
+          return false
+        }
+        return self.kernel.ports.holder(of: port) != nil && self.kernel.spawnedOnce.contains(index)
+      }.count
+    let killable = self.kernel.everybody.filter { $0.exit == nil && !$0.behaviour.isUnkillable }
+    if let first = killable.first {
+      self.violated(
+        .reportIsTrue, nil, "\(killable.count) left that can be ended, \(first.identity) among them")
+    }
+  }
+
+  func ended(_ outcome: ShutdownOutcome) {
+    self.outcomes.append(outcome)
+    self.kernel.note(nil, "report: \(outcome.summary)")
+    if self.outcomes.count > 1 {
+      return self.violated(.oneReport, nil, "reported \(self.outcomes.count) times")
+    }
+    if outcome.survivors.isEmpty != (self.survivors == 0) {
+      self.violated(
+        .reportIsTrue, nil,
+        "reported \(outcome.survivors.count) survivors; there were \(self.survivors) processes")
+    }
+    if outcome.heldPorts.count != self.heldPorts {
+      self.violated(
+        .reportIsTrue, nil, "reported \(outcome.heldPorts.count) held ports of \(self.heldPorts)")
+    }
+  }
+
+  func checkAfterTheEnd() {
+    if self.outcomes.count != 1 {
+      self.violated(.oneReport, nil, "reported \(self.outcomes.count) times")
+    }
+  }
+}
