@@ -7,10 +7,15 @@ extension SystemTests {
   @Suite struct FaultMasterTests {
     @Test(.needs(.cgroup, "a worker gets one"), arguments: FaultCatalogue.calls, FaultyRun.parts)
     func oneFault(call: String, part: Int) async throws {
-      let count = try await CallCounts.shared.of("run") { try await self.run([]) }[call] ?? 0
-      let faults = FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive)
-      for (number, fault) in faults.enumerated() where number % FaultyRun.parts.count == part {
-        _ = try await self.run([fault])
+      for (turn, contain) in ["session", "guard"].enumerated() {
+        let counts = try await CallCounts.shared.of("run \(contain)") {
+          try await self.run([], contain: contain)
+        }
+        let faults = FaultCatalogue.faults(of: call, count: counts[call] ?? 0, all: FaultyRun.isExhaustive)
+        for (number, fault) in faults.enumerated() where number % FaultyRun.parts.count == part {
+          // A sample takes them by turns.
+          if FaultyRun.isExhaustive || number % 2 == turn { _ = try await self.run([fault], contain: contain) }
+        }
       }
     }
 
