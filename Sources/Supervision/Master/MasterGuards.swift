@@ -17,6 +17,7 @@ extension Master {
     guard let guardian = worker.guardian else { return }
     switch event {
     case .started(let identity):
+      guardian.hasStarted = true
       // The first process of a pid namespace counts from 1; there we know the program only as its child.
       guard !guardian.endsWithGuard else { return }
       guardian.program = identity
@@ -40,7 +41,9 @@ extension Master {
     if let failure = guardian.failure, worker.life.state != .stopping {
       return self.post(worker, .spawnFailed(failure))
     }
-    if case .signaled(let signal, _) = status, worker.lastSignal != .kill {
+    // Before it has started anything it may be asked itself.
+    let wasAsked = worker.lastSignal != nil && !guardian.hasStarted
+    if case .signaled(let signal, _) = status, worker.lastSignal != .kill, !wasAsked {
       self.note(worker, "its guard was ended by \(signal)", isTrouble: true)
     }
     self.post(worker, .leaderEnded(status))
@@ -51,9 +54,12 @@ extension Master {
   /// them with it. Nil if nobody can say who is there.
   func addressees(of signal: Signal, in worker: WorkerRecord) -> [ProcessStatus]? {
     guard let members = self.membersInReach(of: worker) else { return nil }
-    guard signal == .kill, worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader,
-      guardian.endsWithGuard || members.isEmpty
-    else { return members }
+    guard worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader else { return members }
+    // A signal that came before the program would be lost; the guard ends what it is about to start.
+    let isAboutToStart = members.isEmpty && !guardian.hasStarted && !guardian.hasEnded
+    guard isAboutToStart || signal == .kill && (guardian.endsWithGuard || members.isEmpty) else {
+      return members
+    }
     do throws(ProcessError) {
       return [try self.kernel.status(of: leader.processIdentifier)].compactMap(\.self) + members
     } catch {
