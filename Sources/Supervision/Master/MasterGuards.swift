@@ -54,7 +54,9 @@ extension Master {
   /// them with it. Nil if nobody can say who is there.
   func addressees(of signal: Signal, in worker: WorkerRecord) -> [ProcessStatus]? {
     guard let members = self.membersInReach(of: worker) else { return nil }
-    guard worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader else { return members }
+    guard worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader else {
+      return members
+    }
     // A signal that came before the program would be lost; the guard ends what it is about to start.
     let isAboutToStart = members.isEmpty && !guardian.hasStarted && !guardian.hasEnded
     guard isAboutToStart || signal == .kill && (guardian.endsWithGuard || members.isEmpty) else {

@@ -72,16 +72,16 @@ enum FaultCatalogue {
   static let calls = effects.keys.sorted()
 
   /// The faults to try for a call that a run makes `count` times: every place and every
-  /// effect, or so many that both are covered, spread evenly.
-  static func faults(of call: String, count: Int, all: Bool, sampled: Int = 2) -> [Fault] {
+  /// effect, or the first and the last place. The effects are dealt out to the suites, which give
+  /// different turns, so that together they try all.
+  static func faults(of call: String, count: Int, all: Bool, turn: Int, sampled: Int = 2) -> [Fault] {
     let effects = self.effects[call] ?? []
     guard count > 0, !effects.isEmpty else { return [] }
     if all {
       return (1...count).flatMap { index in effects.map { Fault(call, .nth(index), $0) } }
     }
-    let places = self.places(among: count, at: sampled)
-    return (0..<max(places.count, effects.count)).map { number in
-      Fault(call, .nth(places[number % places.count]), effects[number % effects.count])
+    return self.places(among: count, at: sampled).enumerated().map { number, place in
+      Fault(call, .nth(place), effects[(turn * sampled + number) % effects.count])
     }
   }
 

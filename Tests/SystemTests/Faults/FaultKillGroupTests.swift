@@ -7,7 +7,7 @@ extension SystemTests {
     @Test(arguments: FaultCatalogue.calls, FaultyRun.parts)
     func oneFault(call: String, part: Int) async throws {
       let count = try await CallCounts.shared.of("kill-group") { try await self.run([]) }[call] ?? 0
-      let faults = FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive)
+      let faults = FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive, turn: 2)
       for (number, fault) in faults.enumerated() where number % FaultyRun.parts.count == part {
         _ = try await self.run([fault])
       }

@@ -34,7 +34,8 @@ extension SystemTests {
       arguments: Way.allCases, FaultCatalogue.calls)
     func oneFault(way: Way, call: String) async throws {
       let count = try await CallCounts.shared.of(way.rawValue) { try await self.run(way, []) }[call] ?? 0
-      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive) {
+      let turn = way == .posixSpawn ? 0 : 1
+      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive, turn: turn) {
         _ = try await self.run(way, [fault])
       }
     }
