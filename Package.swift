@@ -35,6 +35,9 @@ let package = Package(
     .library(name: "Supervision", targets: ["Supervision"]),
     .executable(name: "procctl", targets: ["procctl"]),
     .executable(name: "repository-worker", targets: ["repository-worker"]),
+    // For the system tests only. As a dynamic product it is the one thing a plain build makes a file
+    // of that can be preloaded, without unsafe flags; who depends on the package does not build it.
+    .library(name: "_FaultInjection", type: .dynamic, targets: ["FaultInjection"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -82,6 +85,8 @@ let package = Package(
 
     .executableTarget(
       name: "test-workload", path: "Tests/Workload", cSettings: strictC),
+    .target(
+      name: "FaultInjection", path: "Tests/FaultInjection", cSettings: strictC),
     .executableTarget(
       name: "listen-probe", dependencies: ["SystemdNotify", "CProcCtl", system], path: "Tests/ListenProbe",
       swiftSettings: strict),

@@ -2,7 +2,7 @@ public import SystemPackage
 
 /// An operation on a process failed: what we were doing, to which process, and
 /// what the kernel said.
-public struct ProcessError: Error, Sendable, CustomStringConvertible {
+public struct ProcessError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The kind of failure. New codes may be added; always have a default case.
   public struct Code: Hashable, Sendable {
     private enum Value: Hashable, Sendable {

@@ -55,13 +55,13 @@ struct KillGroupCommand: Verb {
 
   private func stop() throws(ProcessError) -> Int32 {
     let kernel = LinuxKernel()
-    let workers = KnownWorker.all(kernel: kernel)
+    let workers = try KnownWorker.all(kernel: kernel)
     var parts = StopParts(scope: self.scope, workers: workers, kernel: kernel)
     for text in self.targets {
       switch try StopTarget.resolve(text, workers: workers, kernel: kernel) {
-      case .process(let status): parts.add(process: status)
+      case .process(let status): try parts.add(process: status)
       case .supervisor(let status): parts.add(supervisor: status)
-      case .worker(let worker): parts.add(worker: worker)
+      case .worker(let worker): try parts.add(worker: worker)
       case .missing(let reason):
         Message.error("kill-group: \(reason)")
         return ExitStatus.noSuchTarget
@@ -76,18 +76,18 @@ struct KillGroupCommand: Verb {
         Message.error("kill-group: nobody we can see listens on port \(port)")
         return ExitStatus.noSuchTarget
       }
-      for holder in holders { parts.add(holder: holder) }
+      for holder in holders { try parts.add(holder: holder) }
     }
 
     let loop = try EventLoop()
     let stop = ForeignStop(loop: loop, parts: parts.parts, supervisors: parts.supervisors)
-    if let objection = stop.objection() {
+    if let objection = try stop.objection() {
       Message.error("kill-group: refused: \(objection)")
       return ExitStatus.failed
     }
     let reporter = KillGroupReporter(json: self.json) { stop.reason(for: $0)?.description }
     if self.dryRun {
-      reporter.wouldEnd(stop.members())
+      reporter.wouldEnd(try stop.members())
       return ExitStatus.success
     }
     var result: StopResult?

@@ -38,6 +38,9 @@ struct KillGroupReporter {
           last_signal: result.lastSignal?.description, seconds: result.duration.inSeconds), to: 1)
     }
     for survivor in result.survivors { Message.error("survived: \(survivor)") }
+    if let error = result.unverified {
+      Message.error("kill-group: find out whether somebody is left: \(error)")
+    }
   }
 
   private func record(_ process: ProcessStatus) -> ProcessRecord {

@@ -30,6 +30,10 @@ enum PortGuard {
   /// The processes that listen on the port.
   static func holders(of port: UInt16, kernel: any Kernel) throws(ProcessError) -> [ProcessStatus] {
     guard case .held(let holders) = try PortCheck().state(of: port) else { return [] }
-    return Set(holders.filter { $0.state == .listen }.compactMap(\.pid)).compactMap { kernel.status(of: $0) }
+    var processes: [ProcessStatus] = []
+    for pid in Set(holders.filter { $0.state == .listen }.compactMap(\.pid)) {
+      if let status = try kernel.status(of: pid) { processes.append(status) }
+    }
+    return processes
   }
 }

@@ -209,7 +209,13 @@ struct SpawnCommand: Verb {
     }
     try PortGuard.requireFree(self.port)
     let registration = try self.name.map { try SpawnRegistry.register(name: $0) }
-    defer { registration?.remove() }
+    defer {
+      do throws(ProcessError) {
+        try registration?.remove()
+      } catch {
+        Message.error("spawn: \(error)")
+      }
+    }
     let reporter = SpawnReporter(descriptor: self.statusFd, finalOnStandardError: self.json)
     let loop = try EventLoop()
     let namespace = self.contain == .pidNamespace ? try NamespacedSpawn(on: loop) : nil
@@ -231,8 +237,13 @@ struct SpawnCommand: Verb {
     let heldPorts = PortGuard.held(self.port)
     if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }
     for survivor in report.survivors { Message.error("survived: \(survivor)") }
-    if report.survivors.isEmpty, !report.isProven {
+    if let error = report.unverified {
+      Message.error("spawn: find out whether somebody is left: \(error)")
+    } else if report.survivors.isEmpty, !report.isProven {
       Message.error("a child is left that the kernel knows and /proc does not show")
+    }
+    if report.survivors.isEmpty, let cgroup = report.leftCgroup {
+      Message.error("spawn: remove cgroup \(cgroup): it is left, and empty")
     }
     for held in heldPorts { Message.error("port \(held)") }
     return heldPorts.isEmpty ? ExitStatus.of(report) : ExitStatus.failed

@@ -18,26 +18,23 @@ struct StopParts {
   }
 
   /// The first process of a worker stands for the worker, and any other for itself.
-  mutating func add(process: ProcessStatus) {
-    if self.scope == .tree,
-      let worker = self.workers.first(where: { $0.leader(kernel: self.kernel)?.identity == process.identity })
-    {
-      return self.add(worker: worker)
+  mutating func add(process: ProcessStatus) throws(ProcessError) {
+    if self.scope == .tree {
+      for worker in self.workers where try worker.leader(kernel: self.kernel)?.identity == process.identity {
+        return try self.add(worker: worker)
+      }
     }
     self.parts.append(ForeignStop.Part(StopSelection(target: process, scope: self.scope)))
   }
 
   /// Who has a port stands for the worker it belongs to, if there is one.
-  mutating func add(holder: ProcessStatus) {
-    if self.scope == .tree,
-      let worker = self.workers.first(where: {
-        ($0.hasStarted || !$0.masterLives) && $0.includes(holder, kernel: self.kernel)
-      })
-    {
-      self.add(worker: worker)
-    } else {
-      self.add(process: holder)
+  mutating func add(holder: ProcessStatus) throws(ProcessError) {
+    if self.scope == .tree {
+      for worker in self.workers where worker.hasStarted || !worker.masterLives {
+        if try worker.includes(holder, kernel: self.kernel) { return try self.add(worker: worker) }
+      }
     }
+    try self.add(process: holder)
   }
 
   /// Its own stop takes its grace; its command is below it, so that the scope is the tree.
@@ -47,13 +44,13 @@ struct StopParts {
       ForeignStop.Part(StopSelection(roots: [.init(target: supervisor, isSupervised: true)])))
   }
 
-  mutating func add(worker: KnownWorker) {
-    if self.scope != .tree, let leader = worker.leader(kernel: self.kernel) {
-      return self.add(process: leader)
+  mutating func add(worker: KnownWorker) throws(ProcessError) {
+    if self.scope != .tree, let leader = try worker.leader(kernel: self.kernel) {
+      return try self.add(process: leader)
     }
     guard !self.chosen.contains(where: { $0 == worker }) else { return }
     self.chosen.append(worker)
-    if let supervisor = worker.supervisor(kernel: self.kernel) { self.supervisors.insert(supervisor) }
-    self.parts.append(worker.part(kernel: self.kernel))
+    if let supervisor = try worker.supervisor(kernel: self.kernel) { self.supervisors.insert(supervisor) }
+    self.parts.append(try worker.part(kernel: self.kernel))
   }
 }

@@ -18,13 +18,14 @@ enum StopTarget {
     }
     let parts = text.split(separator: "@", omittingEmptySubsequences: false)
     if let number = Int32(parts[0]), parts.count <= 2 {
-      return self.resolve(number, startTime: parts.count == 2 ? parts[1] : nil, text: text, kernel: kernel)
+      return try self.resolve(
+        number, startTime: parts.count == 2 ? parts[1] : nil, text: text, kernel: kernel)
     }
     guard SpawnRegistry.isValid(name: text) else {
       return .refused("\"\(text)\" is no PID, PID@STARTTIME, NAME or @WORKER")
     }
     guard let identity = try SpawnRegistry.find(name: text),
-      let status = kernel.status(of: identity.processIdentifier), status.identity == identity
+      let status = try kernel.status(of: identity.processIdentifier), status.identity == identity
     else { return .missing("no running spawn is named \(text)") }
     return .supervisor(status)
   }
@@ -41,10 +42,11 @@ enum StopTarget {
       return .missing("no master that we can find has a worker @\(text)")
     }
     let loop = try EventLoop()
-    let running = named.filter { worker in
-      // Of a living master, only what it says it has started: all else is between two starts.
-      (worker.hasStarted || !worker.masterLives)
-        && !ForeignStop(loop: loop, parts: [worker.part(kernel: kernel)]).members().isEmpty
+    var running: [KnownWorker] = []
+    // Of a living master, only what it says it has started: all else is between two starts.
+    for worker in named where worker.hasStarted || !worker.masterLives {
+      let stop = ForeignStop(loop: loop, parts: [try worker.part(kernel: kernel)])
+      if !(try stop.members().isEmpty) { running.append(worker) }
     }
     if running.count > 1 {
       let choices = running.map { "\n  \($0.description)" }.joined()
@@ -58,7 +60,7 @@ enum StopTarget {
 
   private static func resolve(
     _ number: Int32, startTime: Substring?, text: String, kernel: any Kernel
-  ) -> StopTarget {
+  ) throws(ProcessError) -> StopTarget {
     guard number > 1 else {
       return .refused("refused: \(text): 0 and negative numbers mean whole groups to kill(2), and 1 is init")
     }
@@ -69,16 +71,16 @@ enum StopTarget {
       }
       expected = parsed
     }
-    guard let status = kernel.status(of: ProcessIdentifier(number)) else {
+    guard let status = try kernel.status(of: ProcessIdentifier(number)) else {
       return .missing("no process \(number)")
     }
     // Kernel threads: kthreadd is 2, and the parent of all others.
-    let kthreadd = kernel.status(of: ProcessIdentifier(2)).map { $0.name == "kthreadd" } ?? false
+    let kthreadd = try kernel.status(of: ProcessIdentifier(2)).map { $0.name == "kthreadd" } ?? false
     if kthreadd, number == 2 || status.parent.value == 2 {
       return .refused("refused: \(text) is a thread of the kernel")
     }
     // kill(2) takes the id of any thread, and /proc shows it; we end processes only.
-    if let process = ThreadGroup.process(of: ProcessIdentifier(number)), process.value != number {
+    if let process = try ThreadGroup.process(of: ProcessIdentifier(number)), process.value != number {
       return .missing("no process \(number): it is a thread of process \(process)")
     }
     if let expected, status.identity.startTime != expected {

@@ -39,14 +39,14 @@ import Testing
     return owners
   }
 
-  @Test func byLeaderLineageSessionGroupAndCookie() {
+  @Test func byLeaderLineageSessionGroupAndCookie() throws {
     let kernel = CookieKernel()
     kernel.cookies[ProcessIdentifier(40)] = "b-cookie"
     var attribution = Attribution<String>()
     attribution.add(leader: ProcessIdentifier(10), owner: "a")
     attribution.add(leader: ProcessIdentifier(20), owner: "b")
     attribution.add(cookie: "b-cookie", owner: "b")
-    let result = attribution.attribute(
+    let result = try attribution.attribute(
       [
         self.process(10, parent: 1, group: 10, session: 10),
         self.process(20, parent: 1, group: 20, session: 20),
@@ -62,21 +62,22 @@ import Testing
     #expect(result.unattributed.map(\.processIdentifier.value) == [50])
   }
 
-  @Test func whatWasFoundOnceIsRemembered() {
+  @Test func whatWasFoundOnceIsRemembered() throws {
     let kernel = CookieKernel()
     var attribution = Attribution<String>()
     attribution.add(leader: ProcessIdentifier(10), owner: "a")
-    _ = attribution.attribute(
+    _ = try attribution.attribute(
       [
         self.process(10, parent: 1, group: 10, session: 10),
         self.process(11, parent: 10, group: 11, session: 11),
       ], kernel: kernel)
     attribution.remove(leader: ProcessIdentifier(10))
-    let result = attribution.attribute([self.process(11, parent: 1, group: 11, session: 11)], kernel: kernel)
+    let result = try attribution.attribute(
+      [self.process(11, parent: 1, group: 11, session: 11)], kernel: kernel)
     #expect(self.owners(result) == [11: "a"])
   }
 
-  @Test func whoWasSeenBelowALeaderIsItsOwnersAsAnOrphan() {
+  @Test func whoWasSeenBelowALeaderIsItsOwnersAsAnOrphan() throws {
     var attribution = Attribution<String>()
     attribution.add(leader: ProcessIdentifier(10), owner: "a")
     let orphans = [
@@ -88,22 +89,23 @@ import Testing
         self.process(10, parent: 1, group: 10, session: 10),
         self.process(11, parent: 10, group: 11, session: 11),
       ], owner: "a")
-    #expect(self.owners(attribution.attribute(orphans, kernel: CookieKernel())) == [11: "a"])
+    #expect(self.owners(try attribution.attribute(orphans, kernel: CookieKernel())) == [11: "a"])
     // Nobody is kept in mind for a leader that is given up.
     var released = attribution
     released.remove(leader: ProcessIdentifier(10))
     #expect(
       self.owners(
-        released.attribute([self.process(13, parent: 1, group: 13, session: 13)], kernel: CookieKernel())
+        try released.attribute(
+          [self.process(13, parent: 1, group: 13, session: 13)], kernel: CookieKernel())
       )
       .isEmpty)
   }
 
-  @Test func aReleasedLeadersNumberMeansNothing() {
+  @Test func aReleasedLeadersNumberMeansNothing() throws {
     var attribution = Attribution<String>()
     attribution.add(leader: ProcessIdentifier(10), owner: "a")
     attribution.remove(leader: ProcessIdentifier(10))
-    let result = attribution.attribute(
+    let result = try attribution.attribute(
       [self.process(10, parent: 1, group: 10, session: 10)], kernel: CookieKernel())
     #expect(result.members.isEmpty)
   }

@@ -32,7 +32,7 @@ import Testing
     let end = await child.terminate(.standard(grace: .milliseconds(300)))
     #expect(end.survivors.isEmpty)
     #expect(end.status != nil)
-    #expect(LinuxKernel().status(of: child.processIdentifier) == nil)
+    #expect(try LinuxKernel().status(of: child.processIdentifier) == nil)
   }
 
   /// Somebody else in the program waits for any child and takes what is ours.

@@ -56,7 +56,7 @@ import Testing
 
   @Test func readsItself() throws {
     let kernel = LinuxKernel()
-    let own = try #require(kernel.status(of: kernel.selfIdentifier))
+    let own = try #require(try kernel.status(of: kernel.selfIdentifier))
     #expect(own.processIdentifier == kernel.selfIdentifier)
     #expect(!own.isDead)
   }

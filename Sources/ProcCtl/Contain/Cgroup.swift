@@ -33,9 +33,16 @@ package final class Cgroup {
   /// One that somebody else has made, to look into, to kill and to remove.
   ///
   /// Nil if there is no directory of that name in a cgroup v2 tree.
-  package init?(existing path: FilePath) {
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be told.
+  package init?(existing path: FilePath) throws(ProcessError) {
     var directory = stat()
-    guard lstat(path.string, &directory) == 0, directory.st_mode & S_IFMT == S_IFDIR,
+    guard lstat(path.string, &directory) == 0 else {
+      let error = Errno(rawValue: errno)
+      if error.meansGone || error == .notDirectory { return nil }
+      throw ProcessError(.inspect, doing: "look at \(path)", underlyingError: error)
+    }
+    guard directory.st_mode & S_IFMT == S_IFDIR,
       cprocctl_file_system_type(path.string) == Cgroup.treeMagic
     else { return nil }
     self.path = path
@@ -64,17 +71,23 @@ package final class Cgroup {
   /// For ``ChildSetup/cgroupProcs``: the child writes itself into it.
   package var procs: FileDescriptor? { self.procsDescriptor }
 
-  /// Everyone in it and in the cgroups below it.
-  package func members() -> [ProcessIdentifier] {
-    self.members(of: self.path)
+  /// Everyone in it and in the cgroups below it; nobody if it is gone.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
+  package func members() throws(ProcessError) -> [ProcessIdentifier] {
+    do throws(Errno) {
+      return try self.members(of: self.path)
+    } catch {
+      throw ProcessError(.inspect, doing: "list \(self.path)", underlyingError: error)
+    }
   }
 
-  private func members(of directory: FilePath) -> [ProcessIdentifier] {
+  private func members(of directory: FilePath) throws(Errno) -> [ProcessIdentifier] {
     var found: [ProcessIdentifier] = []
-    if let content = ProcFile.read(directory.appending("cgroup.procs").string, limit: 1 << 24) {
+    if let content = try ProcFile.read(directory.appending("cgroup.procs").string) {
       found = Cgroup.members(listedIn: content)
     }
-    for child in Cgroup.children(of: directory) { found += self.members(of: child) }
+    for child in try ProcDirectory.subdirectories(of: directory) { found += try self.members(of: child) }
     return found
   }
 
@@ -86,12 +99,19 @@ package final class Cgroup {
     }
   }
 
-  /// Whether a living process is in it or below it, by the kernel's own account.
+  /// Whether a living process is in it or below it, by the kernel's own account; false if it is gone.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
   package var isPopulated: Bool {
-    guard let events = ProcFile.read(self.path.appending("cgroup.events").string, limit: 4096) else {
-      return false
+    get throws(ProcessError) {
+      let path = self.path.appending("cgroup.events").string
+      do throws(Errno) {
+        guard let events = try ProcFile.read(path, limit: 4096) else { return false }
+        return String(decoding: events, as: UTF8.self).split(separator: "\n").contains("populated 1")
+      } catch {
+        throw ProcessError(.inspect, doing: "read \(path)", underlyingError: error)
+      }
     }
-    return String(decoding: events, as: UTF8.self).split(separator: "\n").contains("populated 1")
   }
 
   /// Kills everybody in it and below it at one stroke, those being forked included.
@@ -128,29 +148,19 @@ package final class Cgroup {
       var buffer = [UInt8](repeating: 0, count: 256)
       _ = pread(events, &buffer, buffer.count, 0)
       var watch = pollfd(fd: events, events: Int16(POLLPRI), revents: 0)
-      if self.isPopulated { _ = poll(&watch, 1, 1000) }
+      // Where that cannot be read, it is waited for a little at a time.
+      let isPopulated = try? self.isPopulated
+      if isPopulated != false { _ = poll(&watch, 1, isPopulated == nil ? 20 : 1000) }
     }
   }
 
   private static func remove(_ directory: FilePath) -> Bool {
-    for child in Cgroup.children(of: directory) where !Cgroup.remove(child) { return false }
-    return rmdir(directory.string) == 0 || errno == ENOENT
-  }
-
-  private static func children(of directory: FilePath) -> [FilePath] {
-    guard let stream = opendir(directory.string) else { return [] }
-    defer { closedir(stream) }
-    var names: [FilePath] = []
-    while let entry = readdir(stream) {
-      guard entry.pointee.d_type == UInt8(DT_DIR) else { continue }
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != "..", let component = FilePath.Component(name) {
-        names.append(directory.appending(component))
-      }
+    // Without the list, whether there were any shows in whether it can be removed.
+    for child in (try? ProcDirectory.subdirectories(of: directory)) ?? [] where !Cgroup.remove(child) {
+      return false
     }
-    return names
+    // Once more: somebody may have been on his way out.
+    return rmdir(directory.string) == 0 || rmdir(directory.string) == 0 || errno == ENOENT
   }
 
   /// Lets go of what the child needed; thousands of workers must not hold thousands of descriptors.

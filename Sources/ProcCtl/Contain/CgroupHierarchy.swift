@@ -14,17 +14,31 @@ package struct CgroupHierarchy: Sendable, Equatable {
 
   /// - Throws: `ProcessError` with code `.contain` if there is no v2 tree here.
   package static func current() throws(ProcessError) -> CgroupHierarchy {
-    guard let mounts = ProcFile.read("/proc/self/mountinfo", limit: 1 << 22),
-      let membership = ProcFile.read("/proc/self/cgroup", limit: 1 << 16)
-    else {
-      throw ProcessError(
-        .contain, doing: "read /proc/self/mountinfo and cgroup", underlyingError: Errno(rawValue: errno))
+    let mounts: [UInt8]
+    let membership: [UInt8]
+    do throws(Errno) {
+      mounts = try ProcFile.read("/proc/self/mountinfo") ?? []
+      membership = try ProcFile.read("/proc/self/cgroup") ?? []
+    } catch {
+      throw ProcessError(.contain, doing: "read /proc/self/mountinfo and cgroup", underlyingError: error)
     }
     guard let hierarchy = CgroupHierarchy(mountinfo: mounts, membership: membership)
     else {
       throw ProcessError(.contain, doing: "find a cgroup v2 tree that shows this process")
     }
     return hierarchy
+  }
+
+  /// The same; nil if there is no v2 tree here.
+  ///
+  /// - Throws: `ProcessError` with code `.contain` if that cannot be read.
+  package static func ofThisMachine() throws(ProcessError) -> CgroupHierarchy? {
+    do throws(ProcessError) {
+      return try self.current()
+    } catch {
+      guard error.underlyingError == nil else { throw error }
+      return nil
+    }
   }
 
   /// Names are bytes: what is not UTF-8, and what Swift would count as one character with the

@@ -34,24 +34,35 @@ package enum CgroupFindings {
       Finding(
         .cgroup, "delegated", .note,
         isDelegated ? "by systemd (Delegate=yes)" : "not by systemd, as far as the cgroup says"))
-    let type = ProcFile.read(own.appending("cgroup.type").string, limit: 64).map {
-      String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    let typeFile = own.appending("cgroup.type").string
+    do throws(Errno) {
+      let type = try ProcFile.read(typeFile, limit: 64).map {
+        String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+      }
+      findings.append(
+        Finding(.cgroup, "type", .note, type ?? "root of the tree that we see"))
+    } catch {
+      findings.append(Finding(.cgroup, "type", unreadable: typeFile, error))
     }
-    findings.append(
-      Finding(.cgroup, "type", .note, type ?? "root of the tree that we see"))
     return findings + self.freezer()
   }
 
   private static func freezer() -> [Finding] {
-    let membership = ProcFile.read("/proc/self/cgroup", limit: 1 << 16) ?? []
+    let (name, path) = ("version 1 freezer", "/proc/self/cgroup")
+    let membership: [UInt8]
+    do throws(Errno) {
+      membership = try ProcFile.read(path) ?? []
+    } catch {
+      return [Finding(.cgroup, name, unreadable: path, error)]
+    }
     let line = String(decoding: membership, as: UTF8.self).split(separator: "\n").first { line in
       line.split(separator: ":", maxSplits: 2).dropFirst().first?.split(separator: ",").contains("freezer")
         == true
     }
-    guard let path = line?.split(separator: ":", maxSplits: 2).last else { return [] }
+    guard let cgroup = line?.split(separator: ":", maxSplits: 2).last else { return [] }
     return [
       Finding(
-        .cgroup, "version 1 freezer", .note, "we are in \(path): what it freezes ignores KILL until thawed")
+        .cgroup, name, .note, "we are in \(cgroup): what it freezes ignores KILL until thawed")
     ]
   }
 }

@@ -45,12 +45,14 @@ enum NamespaceTrial {
 
   /// What the settings of the machine say about it (user_namespaces(7)).
   private static func reason(_ error: Errno) -> String? {
-    let limit = ProcSetting.number("/proc/sys/user/max_user_namespaces")
+    // By the way only: what cannot be read is not said.
+    func number(_ path: String) -> Int? { (try? ProcSetting.number(path)) ?? nil }
+    let limit = number("/proc/sys/user/max_user_namespaces")
     if limit == 0 { return "user.max_user_namespaces is 0" }
-    if ProcSetting.number("/proc/sys/kernel/unprivileged_userns_clone") == 0 {
+    if number("/proc/sys/kernel/unprivileged_userns_clone") == 0 {
       return "kernel.unprivileged_userns_clone is 0"
     }
-    if ProcSetting.number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 {
+    if number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 {
       return "kernel.apparmor_restrict_unprivileged_userns is 1"
     }
     switch error {
@@ -64,8 +66,9 @@ enum NamespaceTrial {
 
 /// A setting that is one number in a file.
 enum ProcSetting {
-  static func number(_ path: String) -> Int? {
-    ProcFile.read(path, limit: 64).flatMap { bytes in
+  /// Nil if there is no such file, or no number in it.
+  static func number(_ path: String) throws(Errno) -> Int? {
+    try ProcFile.read(path, limit: 64).flatMap { bytes in
       Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
   }

@@ -1,3 +1,5 @@
+package import SystemPackage
+
 /// One thing procctl can use on this machine, or cannot.
 package struct Finding: Sendable, Equatable {
   package enum Area: String, Sendable, CaseIterable {
@@ -26,6 +28,11 @@ package struct Finding: Sendable, Equatable {
     self.standing = standing
     self.detail = detail
     self.isEssential = isEssential
+  }
+
+  /// Nothing can be said about it, because the file that would say it cannot be read.
+  package init(_ area: Area, _ name: String, unreadable path: String, _ error: Errno) {
+    self.init(area, name, .no, "cannot tell: \(path) cannot be read: \(error)")
   }
 
   /// - Parameter obstacle: Nil if it is there.

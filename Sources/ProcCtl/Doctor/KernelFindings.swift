@@ -101,17 +101,28 @@ package enum KernelFindings {
 
   private static func childrenObstacle() -> String? {
     let list = "/proc/self/task/\(getpid())/children"
-    guard ProcFile.read(list, limit: 1 << 24) == nil else { return nil }
-    let error = Errno(rawValue: errno)
+    let error: Errno
+    do throws(Errno) {
+      guard try ProcFile.read(list) == nil else { return nil }
+      error = .noSuchFileOrDirectory
+    } catch let failure {
+      error = failure
+    }
     let hasProc = access("/proc/self/stat", F_OK) == 0
     return "\(list): \(error)"
       + (hasProc && error == .noSuchFileOrDirectory ? ": a kernel with CONFIG_PROC_CHILDREN has it" : "")
   }
 
   private static func hiddenProcesses() -> Finding {
-    let mounts = ProcFile.read("/proc/self/mountinfo", limit: 1 << 22) ?? []
-    let option = ProcMount.hidePid(mountinfo: String(decoding: mounts, as: UTF8.self))
     let name = "processes of others"
+    let path = "/proc/self/mountinfo"
+    let mounts: [UInt8]
+    do throws(Errno) {
+      mounts = try ProcFile.read(path) ?? []
+    } catch {
+      return Finding(.proc, name, unreadable: path, error)
+    }
+    let option = ProcMount.hidePid(mountinfo: String(decoding: mounts, as: UTF8.self))
     guard let option else { return Finding(.proc, name, .yes, "") }
     return Finding(
       .proc, name, .no,
@@ -119,10 +130,17 @@ package enum KernelFindings {
   }
 
   private static func tracing() -> [Finding] {
-    guard let scope = ProcSetting.number("/proc/sys/kernel/yama/ptrace_scope") else { return [] }
+    let (name, path) = ("Yama ptrace_scope", "/proc/sys/kernel/yama/ptrace_scope")
+    let scope: Int
+    do throws(Errno) {
+      guard let number = try ProcSetting.number(path) else { return [] }
+      scope = number
+    } catch {
+      return [Finding(.proc, name, unreadable: path, error)]
+    }
     return [
       Finding(
-        .proc, "Yama ptrace_scope", .note,
+        .proc, name, .note,
         "\(scope): not in the way, procctl reads and never attaches; a tracer's zombies stay hidden from us")
     ]
   }

@@ -35,7 +35,13 @@ package enum RightsFindings {
   private static func signals(_ held: HeldCapabilities) -> Finding {
     let name = "signals to other users"
     let mine = geteuid()
-    for pid in ProcFile.numericNames(in: "/proc") {
+    let processes: [Int32]
+    do throws(Errno) {
+      processes = try ProcDirectory.numericNames(in: "/proc")
+    } catch {
+      return Finding(.rights, name, unreadable: "/proc", error)
+    }
+    for pid in processes {
       var status = stat()
       guard stat("/proc/\(pid)", &status) == 0, status.st_uid != mine else { continue }
       if kill(pid, 0) == 0 { return Finding(.rights, name, .yes) }

@@ -59,12 +59,14 @@ package struct Attribution<Owner: Hashable> {
   }
 
   /// Sorts the descendants, parents before children, by owner.
-  package mutating func attribute(_ descendants: [ProcessStatus], kernel: any Kernel) -> Result {
+  package mutating func attribute(
+    _ descendants: [ProcessStatus], kernel: any Kernel
+  ) throws(ProcessError) -> Result {
     var result = Result()
     var owners: [ProcessIdentifier: Owner] = [:]
     var seen: [ProcessIdentity: Owner?] = [:]
     for status in descendants {
-      let owner = self.owner(of: status, knowing: owners, kernel: kernel)
+      let owner = try self.owner(of: status, knowing: owners, kernel: kernel)
       seen.updateValue(owner, forKey: status.identity)
       if let owner {
         owners[status.processIdentifier] = owner
@@ -79,13 +81,13 @@ package struct Attribution<Owner: Hashable> {
 
   private func owner(
     of status: ProcessStatus, knowing owners: [ProcessIdentifier: Owner], kernel: any Kernel
-  ) -> Owner? {
+  ) throws(ProcessError) -> Owner? {
     if let owner = self.leaders[status.processIdentifier] { return owner }
     if let owner = owners[status.parent] { return owner }
     if let owner = self.leaders[status.session] ?? self.leaders[status.processGroup] { return owner }
     // Found before, whether as somebody's or as nobody's: an environment never changes.
     if let owner = self.ownersSeenAbove[status.identity] { return owner }
     if let known = self.remembered[status.identity] { return known }
-    return kernel.cookie(of: status.processIdentifier).flatMap { self.cookies[$0] }
+    return try kernel.cookie(of: status.processIdentifier).flatMap { self.cookies[$0] }
   }
 }

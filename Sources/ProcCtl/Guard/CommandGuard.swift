@@ -33,6 +33,7 @@ package final class CommandGuard {
   private var inherited: Set<ProcessIdentity> = []
   private var report: GuardReport?
   private var lifelineIsBroken = false
+  private var looksAgain = false
   /// Called once, when the command's own process has ended, with how many it left behind.
   package var whenCommandEnded: ((TerminationStatus, _ leftovers: Int) -> Void)?
 
@@ -63,15 +64,22 @@ package final class CommandGuard {
   /// - Throws: `ProcessError` if the command cannot be started.
   package func run(onStart: (ProcessIdentity) -> Void = { _ in }) throws(ProcessError) -> GuardReport {
     try self.kernel.verifyView()
-    self.inherited = Set(self.kernel.descendants(of: self.kernel.selfIdentifier).map(\.identity))
-    try self.start()
-    onStart(self.leader)
+    self.inherited = Set(try self.kernel.descendants(of: self.kernel.selfIdentifier).map(\.identity))
+    // All that can fail comes before there is somebody to be left behind.
     try self.loop.watch(self.signals.descriptor, for: .readable) { [self] _ in self.readSignals() }
+    do throws(ProcessError) {
+      if let lifeline = self.guarded.lifeline {
+        try self.loop.watch(lifeline, for: .readable) { [self] _ in self.readLifeline(lifeline) }
+      }
+      try self.start()
+    } catch {
+      if let lifeline = self.guarded.lifeline { self.loop.unwatch(lifeline) }
+      self.loop.unwatch(self.signals.descriptor)
+      throw error
+    }
+    onStart(self.leader)
     if let limit = self.guarded.timeLimit {
       self.loop.schedule(at: self.startedAt.advanced(by: limit)) { [self] in self.timeLimitReached() }
-    }
-    if let lifeline = self.guarded.lifeline {
-      try self.loop.watch(lifeline, for: .readable) { [self] _ in self.readLifeline(lifeline) }
     }
     // It may have ended before SIGCHLD was watched for.
     self.childrenChanged()
@@ -179,6 +187,7 @@ package final class CommandGuard {
       case .leaderEnded(_, let status): self.leaderEnded(status)
       case .orphanReaped, .noChildrenLeft: break
       case .moreToCollect: more = true
+      case .unreadable: self.lookAgainSoon()
       }
     }
     if self.status == nil { self.followStoppedCommand() }
@@ -188,8 +197,28 @@ package final class CommandGuard {
       return
     }
     self.termination?.membersChanged()
-    if self.guarded.leftovers == .left, self.status != nil, self.termination == nil, self.members().isEmpty {
-      self.ended(StopResult(lastSignal: nil, survivors: [], duration: .zero))
+    self.endIfAlone()
+  }
+
+  /// Beneath a master that ends what is left: the guard goes when it sees that nobody is.
+  private func endIfAlone() {
+    guard self.guarded.leftovers == .left, self.status != nil, self.termination == nil, self.report == nil
+    else { return }
+    do throws(ProcessError) {
+      guard try self.members().isEmpty else { return }
+    } catch {
+      return self.lookAgainSoon()
+    }
+    self.ended(StopResult(lastSignal: nil, survivors: [], duration: .zero))
+  }
+
+  /// Something could not be looked up, and nobody will say when it can.
+  private func lookAgainSoon() {
+    guard !self.looksAgain else { return }
+    self.looksAgain = true
+    _ = self.loop.schedule(at: self.loop.now.advanced(by: .milliseconds(20))) { [self] in
+      self.looksAgain = false
+      self.childrenChanged()
     }
   }
 
@@ -208,9 +237,12 @@ package final class CommandGuard {
   private func leaderEnded(_ status: TerminationStatus) {
     self.status = status
     self.terminal?.takeForegroundBack(from: self.leader.processIdentifier)
-    let left = self.members()
+    // Whoever cannot be looked up now is found by the termination, or by the master.
+    let seen = (try? self.members()) ?? (try? self.members())
+    let left = seen ?? []
     self.leftovers = left.count
-    self.whenCommandEnded?(status, left.count)
+    // Nobody can say that nobody is left: then somebody is taken to be.
+    self.whenCommandEnded?(status, seen?.count ?? 1)
     if self.termination == nil {
       guard self.guarded.leftovers == .ended else { return }
       self.terminate(with: .standard(signal: self.guarded.stopSignal, grace: self.guarded.grace))
@@ -248,7 +280,7 @@ package final class CommandGuard {
 
   private func terminate(with escalation: Escalation) {
     let target = Termination.Target(
-      members: { [self] in self.members() },
+      members: { [self] () throws(ProcessError) in try self.members() },
       send: { [self] signal, members in self.send(signal, to: members) })
     let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
       [self] result in
@@ -259,11 +291,11 @@ package final class CommandGuard {
   }
 
   /// Everyone below us but the command's zombie and whom we had before it.
-  private func members() -> [ProcessStatus] {
+  private func members() throws(ProcessError) -> [ProcessStatus] {
     // A look takes long while thousands come and go, so whoever is to be killed is not looked at before.
     if self.isKilling, self.inherited.isEmpty { self.kernel.killChildren() }
     var excluded: Set<ProcessIdentifier> = []
-    return self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
+    return try self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
       if self.inherited.contains(process.identity) || excluded.contains(process.parent) {
         excluded.insert(process.processIdentifier)
         self.inherited.insert(process.identity)
@@ -276,7 +308,8 @@ package final class CommandGuard {
       {
         return false
       }
-      return process.identity != self.leader || self.status == nil
+      // By its number, which is its own until it is reaped.
+      return process.processIdentifier != self.leader.processIdentifier || self.status == nil
     }
   }
 
@@ -295,12 +328,16 @@ package final class CommandGuard {
 
   private func ended(_ result: StopResult) {
     self.reaper.release(self.leader.processIdentifier)
-    self.cgroup?.remove()
+    // Now that no zombie is kept, the dead can be told from the living without /proc.
+    _ = self.reaper.collect()
+    let nobodyIsLeft = self.kernel.peekAnyExit() == .noChildren
+    let isRemoved = self.cgroup?.remove() ?? true
     self.report = GuardReport(
       status: self.status, identity: self.leader, timedOut: self.timedOut, leftovers: self.leftovers,
       lastSignal: result.lastSignal, survivors: result.survivors,
-      isProven: !self.inherited.isEmpty || self.kernel.peekAnyExit() == .noChildren,
-      duration: self.startedAt.duration(to: .now))
+      isProven: nobodyIsLeft || !self.inherited.isEmpty && result.unverified == nil,
+      unverified: nobodyIsLeft ? nil : result.unverified,
+      leftCgroup: isRemoved ? nil : self.cgroup?.path, duration: self.startedAt.duration(to: .now))
     self.loop.stop()
   }
 }

@@ -62,5 +62,9 @@ package struct GuardReport: Sendable {
   package var survivors: [Survivor]
   /// That nobody is left is the kernel's word (waitid(2) says ECHILD) and not only what /proc showed.
   package var isProven: Bool
+  /// Why nobody can say whether somebody is left; nil if that is known.
+  package var unverified: ProcessError?
+  /// The command's cgroup, if it could not be removed.
+  package var leftCgroup: FilePath?
   package var duration: Duration
 }

@@ -28,17 +28,32 @@ package struct LockedFile {
       let raw = cprocctl_open(path.string, flags, 0o600)
       guard raw >= 0 else { throw .failed(Errno(rawValue: errno)) }
       let file = LockedFile(path: path, descriptor: FileDescriptor(rawValue: raw))
-      guard file.isRegular else {
+      do throws(Obstacle) {
+        if try file.isOurs() { return file }
+      } catch {
         file.close()
-        throw .failed(.invalidArgument)
+        throw error
       }
-      guard flock(raw, LOCK_EX | LOCK_NB) == 0 else {
-        let error = Errno(rawValue: errno)
-        file.close()
-        throw error == .wouldBlock ? .taken : .failed(error)
-      }
-      if file.isNamed { return file }
       file.close()
+    }
+  }
+
+  /// Takes the lock; false if the path names another file by now.
+  private func isOurs() throws(Obstacle) -> Bool {
+    do throws(Errno) {
+      guard try self.isRegular else { throw .invalidArgument }
+    } catch {
+      throw .failed(error)
+    }
+    while flock(self.descriptor.rawValue, LOCK_EX | LOCK_NB) != 0 {
+      let error = Errno(rawValue: errno)
+      if error == .interrupted { continue }
+      throw error == .wouldBlock ? .taken : .failed(error)
+    }
+    do throws(Errno) {
+      return try self.isNamed
+    } catch {
+      throw .failed(error)
     }
   }
 
@@ -50,7 +65,8 @@ package struct LockedFile {
   /// Gives it another name as well, which nobody may have yet, and drops its own (link(2)).
   package func linked(as path: FilePath) throws(Errno) -> LockedFile {
     guard link(self.path.string, path.string) == 0 else { throw Errno(rawValue: errno) }
-    unlink(self.path.string)
+    // Under its own name it is a draft, which the next start removes.
+    _ = unlink(self.path.string) == 0 || unlink(self.path.string) == 0
     return LockedFile(path: path, descriptor: self.descriptor)
   }
 
@@ -95,24 +111,42 @@ package struct LockedFile {
   }
 
   private var isRegular: Bool {
-    var status = stat()
-    return fstat(self.descriptor.rawValue, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    get throws(Errno) {
+      var status = stat()
+      let raw = self.descriptor.rawValue
+      guard fstat(raw, &status) == 0 || fstat(raw, &status) == 0 else { throw Errno(rawValue: errno) }
+      return status.st_mode & S_IFMT == S_IFREG
+    }
   }
 
   /// Whether the path still names this file.
   package var isNamed: Bool {
-    var open = stat()
-    var named = stat()
-    guard fstat(self.descriptor.rawValue, &open) == 0, lstat(self.path.string, &named) == 0 else {
-      return false
+    get throws(Errno) {
+      var open = stat()
+      var named = stat()
+      let (raw, path) = (self.descriptor.rawValue, self.path.string)
+      // A failure that passes must not make a file stay, or be refused.
+      guard fstat(raw, &open) == 0 || fstat(raw, &open) == 0,
+        lstat(path, &named) == 0 || lstat(path, &named) == 0
+      else {
+        if errno == ENOENT { return false }
+        throw Errno(rawValue: errno)
+      }
+      return open.st_dev == named.st_dev && open.st_ino == named.st_ino
     }
-    return open.st_dev == named.st_dev && open.st_ino == named.st_ino
   }
 
   /// Removes it, if the path still names it, and lets go of the lock.
-  package func remove() {
-    if self.isNamed { unlink(self.path.string) }
-    self.close()
+  ///
+  /// - Throws: `Errno` if the file is left: stale, and in nobody's way.
+  package func remove() throws(Errno) {
+    // Only while we hold the lock, so that it is nobody else's.
+    defer { self.close() }
+    guard try self.isNamed else { return }
+    // A failure that passes must not leave it; twice is no accident.
+    guard unlink(self.path.string) == 0 || unlink(self.path.string) == 0 || errno == ENOENT else {
+      throw Errno(rawValue: errno)
+    }
   }
 
   /// Lets go of the lock and leaves the file.

@@ -29,8 +29,14 @@ package enum SpawnRegistry {
     fileprivate let file: LockedFile
 
     /// Removes the entry, if the file of that name is still ours.
-    package func remove() {
-      self.file.remove()
+    ///
+    /// - Throws: `ProcessError` with code `.runtimeDirectory` if the file is left: stale, and in nobody's way.
+    package func remove() throws(ProcessError) {
+      do throws(Errno) {
+        try self.file.remove()
+      } catch {
+        throw ProcessError(.runtimeDirectory, doing: "remove \(self.file.path)", underlyingError: error)
+      }
     }
   }
 
@@ -39,18 +45,30 @@ package enum SpawnRegistry {
   /// - Throws: `ProcessError` with code `.invalidArgument` if a living supervisor has it.
   package static func register(name: String) throws(ProcessError) -> Registration {
     let file = try self.lock(try self.file(of: name), name: name)
-    let own = RecordedProcess.current(kernel: LinuxKernel())
-    var line = "\(getpid()) \(own.identity.startTime) \(own.boot)\n"
-    let descriptor = file.descriptor.rawValue
-    let written = line.withUTF8 {
-      ftruncate(descriptor, 0) == 0 ? write(descriptor, $0.baseAddress, $0.count) : -1
-    }
-    guard written == line.utf8.count else {
-      let error = Errno(rawValue: errno)
-      file.close()
-      throw ProcessError(.runtimeDirectory, doing: "write \(file.path)", underlyingError: error)
+    do throws(ProcessError) {
+      let own = try RecordedProcess.current(kernel: LinuxKernel())
+      let line = "\(getpid()) \(own.identity.startTime) \(own.boot)\n"
+      do throws(Errno) {
+        try self.write(Array(line.utf8), to: file.descriptor.rawValue)
+      } catch {
+        throw ProcessError(.runtimeDirectory, doing: "write \(file.path)", underlyingError: error)
+      }
+    } catch {
+      try? file.remove()
+      throw error
     }
     return Registration(file: file)
+  }
+
+  private static func write(_ text: [UInt8], to descriptor: Int32) throws(Errno) {
+    guard ftruncate(descriptor, 0) == 0 else { throw Errno(rawValue: errno) }
+    var rest = text[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else { throw Errno(rawValue: errno) }
+      rest = rest.dropFirst(written)
+    }
   }
 
   private static func lock(_ path: FilePath, name: String) throws(ProcessError) -> LockedFile {
@@ -70,14 +88,21 @@ package enum SpawnRegistry {
 
   /// The living supervisor with that name; nil if there is none.
   package static func find(name: String) throws(ProcessError) -> ProcessIdentity? {
-    guard let content = ProcFile.read(try self.file(of: name).string, limit: 4096) else { return nil }
+    let file = try self.file(of: name).string
+    let content: [UInt8]
+    do throws(Errno) {
+      guard let found = try ProcFile.read(file, limit: 4096) else { return nil }
+      content = found
+    } catch {
+      throw ProcessError(.runtimeDirectory, doing: "read \(file)", underlyingError: error)
+    }
     let words = content.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
     guard words.count == 3, let pid = Int32(decimal: words[0]), let start = UInt64(decimal: words[1])
     else { return nil }
     let recorded = RecordedProcess(
       identity: ProcessIdentity(processIdentifier: ProcessIdentifier(pid), startTime: start),
       boot: String(decoding: words[2], as: UTF8.self))
-    return recorded.living(kernel: LinuxKernel())?.identity
+    return try recorded.living(kernel: LinuxKernel())?.identity
   }
 
   private static func file(of name: String) throws(ProcessError) -> FilePath {

@@ -1,3 +1,5 @@
+internal import SystemPackage
+
 /// A process as a file remembers it: believed only while number, start time and
 /// boot all fit.
 package struct RecordedProcess: Hashable, Sendable {
@@ -11,30 +13,44 @@ package struct RecordedProcess: Hashable, Sendable {
   }
 
   /// This very process; without /proc its start time is 0, which fits nobody.
-  package static func current(kernel: any Kernel) -> RecordedProcess {
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
+  package static func current(kernel: any Kernel) throws(ProcessError) -> RecordedProcess {
     let pid = kernel.selfIdentifier
     let identity =
-      kernel.status(of: pid)?.identity ?? ProcessIdentity(processIdentifier: pid, startTime: 0)
-    return RecordedProcess(identity: identity, boot: self.currentBoot())
+      try kernel.status(of: pid)?.identity ?? ProcessIdentity(processIdentifier: pid, startTime: 0)
+    return RecordedProcess(identity: identity, boot: try self.currentBoot())
   }
 
   /// The process, if it is still that one and runs.
-  package func living(kernel: any Kernel) -> ProcessStatus? {
-    guard !self.boot.isEmpty, self.boot == Self.currentBoot() else { return nil }
-    return self.identity.living(kernel: kernel)
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
+  package func living(kernel: any Kernel) throws(ProcessError) -> ProcessStatus? {
+    guard !self.boot.isEmpty, self.boot == (try Self.currentBoot()) else { return nil }
+    return try self.identity.living(kernel: kernel)
   }
 
   /// Differs after every boot, so that start times can be compared (random(4)).
-  package static func currentBoot() -> String {
-    let text = ProcFile.read("/proc/sys/kernel/random/boot_id", limit: 64) ?? []
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if it cannot be read.
+  package static func currentBoot() throws(ProcessError) -> String {
+    let path = "/proc/sys/kernel/random/boot_id"
+    let text: [UInt8]
+    do throws(Errno) {
+      text = try ProcFile.read(path, limit: 64) ?? []
+    } catch {
+      throw ProcessError(.inspect, doing: "read \(path)", underlyingError: error)
+    }
     return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
   }
 }
 
 extension ProcessIdentity {
   /// The process, if it runs and its number has not been reused in this boot.
-  package func living(kernel: any Kernel) -> ProcessStatus? {
-    guard let status = kernel.status(of: self.processIdentifier), status.identity == self, !status.isDead
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
+  package func living(kernel: any Kernel) throws(ProcessError) -> ProcessStatus? {
+    guard let status = try kernel.status(of: self.processIdentifier), status.identity == self, !status.isDead
     else { return nil }
     return status
   }

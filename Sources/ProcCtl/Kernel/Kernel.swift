@@ -1,5 +1,9 @@
 /// What the process core asks of the kernel, and nothing more.
 ///
+/// What is gone is nil or absent. What is there and cannot be looked at (no
+/// descriptor or memory left, say) is thrown, with code `.inspect`: a set of
+/// processes that cannot be read is not an empty one.
+///
 /// One conformance is Linux; the other is a simulation with virtual time, in
 /// which a schedule of faults can be replayed. All calls return at once.
 package protocol Kernel: AnyObject {
@@ -12,20 +16,20 @@ package protocol Kernel: AnyObject {
   func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity
 
   /// The process as /proc shows it; nil once it is reaped.
-  func status(of process: ProcessIdentifier) -> ProcessStatus?
+  func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus?
 
   /// The direct children, zombies among them; empty if the process is gone.
-  func children(of process: ProcessIdentifier) -> [ProcessIdentifier]
+  func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier]
 
   /// Our children, apart by how they can have become ours; nil if that changed while we looked.
-  func childrenByOrigin() -> ChildrenByOrigin?
+  func childrenByOrigin() throws(ProcessError) -> ChildrenByOrigin?
 
-  /// Every process there is.
-  func allProcesses() -> [ProcessStatus]
+  /// Every process we are allowed to see.
+  func allProcesses() throws(ProcessError) -> [ProcessStatus]
 
   /// The value of ``attributionCookieName`` in the environment the process
-  /// started with; nil where there is none or it cannot be read.
-  func cookie(of process: ProcessIdentifier) -> ByteString?
+  /// started with; nil where there is none or we are not allowed to read it.
+  func cookie(of process: ProcessIdentifier) throws(ProcessError) -> ByteString?
 
   /// How the child ended, without reaping it; nil while it runs.
   func peekExit(of child: ProcessIdentifier) -> TerminationStatus?
@@ -76,50 +80,52 @@ package enum SignalDelivery: Equatable, Sendable {
 }
 
 extension Kernel {
-  package func childrenByOrigin() -> ChildrenByOrigin? {
-    ChildrenByOrigin(adoptable: self.children(of: self.selfIdentifier), started: [])
+  package func childrenByOrigin() throws(ProcessError) -> ChildrenByOrigin? {
+    ChildrenByOrigin(adoptable: try self.children(of: self.selfIdentifier), started: [])
   }
 
   /// All processes below this one, dead ones among them, parents before children.
   ///
   /// A process whose parent dies while we look moves up to the subreaper, so the
   /// root's children are read again until a pass finds nobody new.
-  package func descendants(of root: ProcessIdentifier) -> [ProcessStatus] {
+  package func descendants(of root: ProcessIdentifier) throws(ProcessError) -> [ProcessStatus] {
     var found: [ProcessStatus] = []
     var seen: Set<ProcessIdentifier> = []
     for _ in 0..<16 {
-      let new = self.children(of: root).filter { !seen.contains($0) }
+      let new = try self.children(of: root).filter { !seen.contains($0) }
       if new.isEmpty { break }
-      self.collect(below: new, into: &found, seen: &seen)
+      try self.collect(below: new, into: &found, seen: &seen)
     }
     return found
   }
 
   /// These processes and all below them, parents before children.
-  package func descendants(below roots: [ProcessIdentifier]) -> [ProcessStatus] {
+  package func descendants(below roots: [ProcessIdentifier]) throws(ProcessError) -> [ProcessStatus] {
     var found: [ProcessStatus] = []
     var seen: Set<ProcessIdentifier> = []
-    self.collect(below: roots, into: &found, seen: &seen)
+    try self.collect(below: roots, into: &found, seen: &seen)
     return found
   }
 
   private func collect(
     below roots: [ProcessIdentifier], into found: inout [ProcessStatus], seen: inout Set<ProcessIdentifier>
-  ) {
+  ) throws(ProcessError) {
     var queue = roots
     while let next = queue.popLast() {
-      guard seen.insert(next).inserted, let status = self.status(of: next) else { continue }
+      guard seen.insert(next).inserted, let status = try self.status(of: next) else { continue }
       found.append(status)
-      if !status.isDead { queue += self.children(of: next) }
+      if !status.isDead { queue += try self.children(of: next) }
     }
   }
 
   /// This process, whoever it was started by, and process 1: those whom no stop may end.
-  package func ancestry() -> Set<ProcessIdentity> {
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if one of them cannot be looked up.
+  package func ancestry() throws(ProcessError) -> Set<ProcessIdentity> {
     var found: Set<ProcessIdentity> = []
     var next = self.selfIdentifier
     // Beyond process 1, and beyond the border of a pid namespace, is 0.
-    while next.value > 0, let status = self.status(of: next), found.insert(status.identity).inserted {
+    while next.value > 0, let status = try self.status(of: next), found.insert(status.identity).inserted {
       next = status.parent
     }
     return found

@@ -28,74 +28,113 @@ package final class LinuxKernel: Kernel {
       throw ProcessError(.inspect, doing: "use /proc, which is another pid namespace's")
     }
     let list = "/proc/\(self.selfIdentifier)/task/\(self.selfIdentifier)/children"
-    guard ProcFile.read(list, limit: 1 << 24) != nil else {
-      throw ProcessError(.inspect, doing: "read \(list)", underlyingError: Errno(rawValue: errno))
+    guard try self.read(list) != nil else {
+      throw ProcessError(.inspect, doing: "read \(list)", underlyingError: .noSuchFileOrDirectory)
+    }
+    // A sandbox may refuse it; nobody's end would ever be noticed.
+    errno = 0
+    if self.wait(CPROCCTL_P_ALL, 0, WEXITED | WNOHANG | WNOWAIT) == nil, errno != 0, errno != ECHILD {
+      throw ProcessError(.wait, doing: "wait for children", underlyingError: Errno(rawValue: errno))
     }
   }
 
   package func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
     let pid = try Spawner.spawn(command)
-    // Unreaped, it has a /proc entry; without /proc the number alone must do.
+    // Unreaped, it has a /proc entry. It runs already, so if that cannot be read the
+    // number alone must do: ours until we reap it.
     return ProcessIdentity(
-      processIdentifier: pid, startTime: self.status(of: pid)?.identity.startTime ?? 0)
+      processIdentifier: pid, startTime: (try? self.status(of: pid))?.identity.startTime ?? 0)
   }
 
-  package func status(of process: ProcessIdentifier) -> ProcessStatus? {
-    ProcFile.read("/proc/\(process)/stat", limit: 4096).flatMap { ProcessStatus(parsing: $0) }
+  /// The content of a file under /proc; nil if the process is gone.
+  private func read(_ path: String, limit: Int = 1 << 24) throws(ProcessError) -> [UInt8]? {
+    do throws(Errno) {
+      return try ProcFile.read(path, limit: limit)
+    } catch {
+      throw ProcessError(.inspect, doing: "read \(path)", underlyingError: error)
+    }
   }
 
-  package func children(of process: ProcessIdentifier) -> [ProcessIdentifier] {
+  private func numericNames(in path: String) throws(ProcessError) -> [Int32] {
+    do throws(Errno) {
+      return try ProcDirectory.numericNames(in: path)
+    } catch {
+      throw ProcessError(.inspect, doing: "list \(path)", underlyingError: error)
+    }
+  }
+
+  package func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus? {
+    try self.read("/proc/\(process)/stat", limit: 4096).flatMap { ProcessStatus(parsing: $0) }
+  }
+
+  package func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] {
     // A child belongs to the thread that made it, and an orphan to the subreaper's
     // main thread or, if that has exited, to another one.
-    var children = self.children(of: process, thread: process.value)
-    let threads = ProcFile.numericNames(in: "/proc/\(process)/task")
+    var children = try self.children(of: process, thread: process.value)
+    let threads = try self.numericNames(in: "/proc/\(process)/task")
     if threads.count > 1 {
       for thread in threads where thread != process.value {
-        children += self.children(of: process, thread: thread)
+        children += try self.children(of: process, thread: thread)
       }
     }
     return children
   }
 
-  private func children(of process: ProcessIdentifier, thread: Int32) -> [ProcessIdentifier] {
-    guard let content = ProcFile.read("/proc/\(process)/task/\(thread)/children", limit: 1 << 24) else {
-      return []
-    }
+  private func children(
+    of process: ProcessIdentifier, thread: Int32
+  ) throws(ProcessError) -> [ProcessIdentifier] {
+    guard let content = try self.read("/proc/\(process)/task/\(thread)/children") else { return [] }
     return content.split(separator: UInt8(ascii: " ")).compactMap { word in
       Int32(decimal: word).map { ProcessIdentifier($0) }
     }
   }
 
-  package func childrenByOrigin() -> ChildrenByOrigin? {
+  package func childrenByOrigin() throws(ProcessError) -> ChildrenByOrigin? {
     let process = self.selfIdentifier
-    let adopter = self.adoptingThread()
+    let adopter = try self.adoptingThread()
     var children = ChildrenByOrigin(adoptable: [], started: [])
-    for thread in ProcFile.numericNames(in: "/proc/\(process)/task") {
-      let own = self.children(of: process, thread: thread)
+    for thread in try self.numericNames(in: "/proc/\(process)/task") {
+      let own = try self.children(of: process, thread: thread)
       if thread == adopter { children.adoptable += own } else { children.started += own }
     }
     // When that thread exits, what it had moves to another one.
-    return self.adoptingThread() == adopter ? children : nil
+    return try self.adoptingThread() == adopter ? children : nil
   }
 
   /// The kernel hands orphans, and the children of a thread that exits, to the
   /// oldest thread that has not exited: the main thread, while it lives. The
   /// directory lists threads in that order.
-  private func adoptingThread() -> Int32? {
+  private func adoptingThread() throws(ProcessError) -> Int32? {
     let process = self.selfIdentifier
-    return ProcFile.numericNames(in: "/proc/\(process)/task").first { thread in
-      let line = ProcFile.read("/proc/\(process)/task/\(thread)/stat", limit: 4096)
+    for thread in try self.numericNames(in: "/proc/\(process)/task") {
+      let line = try self.read("/proc/\(process)/task/\(thread)/stat", limit: 4096)
       let state = line.flatMap { ProcessStatus(parsing: $0) }?.state
-      return state != nil && state != .zombie && state != .dead
+      if state != nil, state != .zombie, state != .dead { return thread }
     }
+    return nil
   }
 
-  package func allProcesses() -> [ProcessStatus] {
-    ProcFile.numericNames(in: "/proc").compactMap { self.status(of: ProcessIdentifier($0)) }
+  package func allProcesses() throws(ProcessError) -> [ProcessStatus] {
+    var found: [ProcessStatus] = []
+    for number in try self.numericNames(in: "/proc") {
+      do throws(ProcessError) {
+        if let status = try self.status(of: ProcessIdentifier(number)) { found.append(status) }
+      } catch {
+        // Mounted with hidepid=1, /proc lists processes of others and shows no more of them (proc(5)).
+        guard error.underlyingError?.meansForbidden == true else { throw error }
+      }
+    }
+    return found
   }
 
-  package func cookie(of process: ProcessIdentifier) -> ByteString? {
-    ProcFile.read("/proc/\(process)/environ", limit: 1 << 22).flatMap(attributionCookie(inEnvironment:))
+  package func cookie(of process: ProcessIdentifier) throws(ProcessError) -> ByteString? {
+    do throws(ProcessError) {
+      return try self.read("/proc/\(process)/environ", limit: 1 << 22).flatMap(
+        attributionCookie(inEnvironment:))
+    } catch {
+      guard error.underlyingError?.meansForbidden == true else { throw error }
+      return nil
+    }
   }
 
   // MARK: Waiting
@@ -161,11 +200,11 @@ package final class LinuxKernel: Kernel {
     guard descriptor >= 0 else {
       if errno == ESRCH || errno == EINVAL { return .gone }
       // Out of descriptors or no pidfd in this kernel: check, then send.
-      guard self.status(of: pid)?.identity == process.identity else { return .gone }
+      guard try self.status(of: pid)?.identity == process.identity else { return .gone }
       return try self.delivery(of: kill(pid.value, signal.rawValue), signal, pid)
     }
     defer { close(descriptor) }
-    guard self.status(of: pid)?.identity == process.identity else { return .gone }
+    guard try self.status(of: pid)?.identity == process.identity else { return .gone }
     return try self.delivery(
       of: cprocctl_pidfd_send_signal(descriptor, signal.rawValue, 0), signal, pid)
   }
@@ -179,10 +218,11 @@ package final class LinuxKernel: Kernel {
   /// Sends KILL to every child, by number: unreaped, they keep theirs. Far quicker than a look at
   /// each, so processes that fork and exit without a pause have hardly gone on in between. The
   /// newest, who live, come last in the list and are first here; several times over, because some
-  /// have got away.
+  /// have got away. Whoever cannot be listed is left to the look that follows.
   package func killChildren() {
     for _ in 0..<4 {
-      for child in self.children(of: self.selfIdentifier).reversed() { kill(child.value, SIGKILL) }
+      let children = (try? self.children(of: self.selfIdentifier)) ?? []
+      for child in children.reversed() { kill(child.value, SIGKILL) }
     }
   }
 

@@ -89,6 +89,7 @@ public func capture(
     throw ProcessError(
       .wait, doing: "end \(command.executable)", processIdentifier: child.processIdentifier)
   }
+  if let unverified = end.unverified { throw unverified }
   return CapturedRun(
     status: status, standardOutput: run.output, standardError: run.error, outputLimitReached: run.full,
     timeLimitReached: run.late)

@@ -89,7 +89,7 @@ final class ChildTable {
 
   func send(_ signal: Signal, to child: Child) {
     guard child.end == nil,
-      self.kernel.status(of: child.identity.processIdentifier)?.identity == child.identity
+      (try? self.kernel.status(of: child.identity.processIdentifier))?.identity == child.identity
     else { return }
     _ = try? self.kernel.send(signal, toGroupOf: child.identity.processIdentifier)
   }
@@ -108,7 +108,8 @@ final class ChildTable {
     // Its end while it is being stopped is one more change of the set.
     guard child.stop == nil, child.end == nil else { return }
     let selection: StopSelection
-    if let status = self.kernel.status(of: child.identity.processIdentifier),
+    // Where it cannot be looked at, the cookie alone must do.
+    if let status = try? self.kernel.status(of: child.identity.processIdentifier),
       status.identity == child.identity
     {
       selection = StopSelection(
@@ -136,7 +137,9 @@ final class ChildTable {
       }
     AwaitedChildren.remove(child.identity)
     self.letGo(of: child)
-    let end = ProcessEnd(status: status, lastSignal: result.lastSignal, survivors: result.survivors)
+    let end = ProcessEnd(
+      status: status, lastSignal: result.lastSignal, survivors: result.survivors,
+      unverified: result.unverified)
     child.end = end
     let waiters = child.waiters
     child.waiters = []

@@ -5,6 +5,8 @@ public struct ProcessEnd: Sendable {
   public var status: TerminationStatus?
   /// The last signal that was needed to end it or what it left; nil if none was.
   public var lastSignal: Signal?
-  /// Who is left all the same. Empty means nothing is.
+  /// Who is left all the same. Empty means nothing is, unless that is ``unverified``.
   public var survivors: [Survivor]
+  /// Why nobody can say whether something is left; nil if it was looked for.
+  public var unverified: ProcessError?
 }

@@ -161,8 +161,8 @@ package final class EventLoop: Scheduler, @unchecked Sendable {
     while true {
       self.runIncoming()
       if self.stopRequested { return }
-      self.armTimer()
-      let count = epoll_wait(self.epoll, &events, Int32(events.count), -1)
+      let limit = self.armTimer()
+      let count = epoll_wait(self.epoll, &events, Int32(events.count), limit)
       if count < 0 {
         if errno == EINTR { continue }
         throw ProcessError(.eventLoop, doing: "epoll_wait", underlyingError: Errno(rawValue: errno))
@@ -199,12 +199,17 @@ package final class EventLoop: Scheduler, @unchecked Sendable {
     while let handler = self.timers.popDue(at: .now) { handler() }
   }
 
-  private func armTimer() {
+  /// Returns how many milliseconds to wait at most; -1, for as long as it takes, if the timer is armed.
+  private func armTimer() -> Int32 {
     let next = self.timers.earliestDeadline
-    guard next != self.armedFor else { return }
-    self.armedFor = next
+    guard next != self.armedFor else { return -1 }
     // Zero would disarm it, so an instant long gone is moved to 1.
-    _ = cprocctl_timerfd_arm(self.timerDescriptor, next.map { max($0.nanoseconds, 1) } ?? 0)
+    let isArmed = cprocctl_timerfd_arm(self.timerDescriptor, next.map { max($0.nanoseconds, 1) } ?? 0) == 0
+    self.armedFor = isArmed ? next : nil
+    guard !isArmed, let next else { return -1 }
+    // The kernel has no memory for it now: the deadline is kept all the same.
+    let left = next.nanoseconds - MonotonicInstant.now.nanoseconds
+    return Int32(clamping: max(left, 0) / 1_000_000 + 1)
   }
 }
 

@@ -16,15 +16,31 @@ package struct OrphanReaper {
   }
 
   /// Looks at all children once. Returns the pids it reaped.
+  ///
+  /// Where it cannot look it leaves everything to the next time: a child that is not
+  /// recognised as somebody's is reaped.
   package mutating func collect(except tracked: Set<ProcessIdentifier>) -> [ProcessIdentifier] {
     var reaped: [ProcessIdentifier] = []
+    do throws(ProcessError) {
+      try self.collect(except: tracked, into: &reaped)
+    } catch {
+      return reaped
+    }
+    return reaped
+  }
+
+  private mutating func collect(
+    except tracked: Set<ProcessIdentifier>, into reaped: inout [ProcessIdentifier]
+  ) throws(ProcessError) {
     var seen: [ProcessIdentity: MonotonicInstant] = [:]
     let now = self.kernel.now
-    guard let children = self.children() else { return [] }
-    var started = Set(
-      children.started.filter { !tracked.contains($0) }.compactMap { self.kernel.status(of: $0)?.identity })
+    guard let children = try self.children() else { return }
+    var started: Set<ProcessIdentity> = []
+    for child in children.started where !tracked.contains(child) {
+      if let identity = try self.kernel.status(of: child)?.identity { started.insert(identity) }
+    }
     for child in children.adoptable where !tracked.contains(child) {
-      guard let status = self.kernel.status(of: child) else { continue }
+      guard let status = try self.kernel.status(of: child) else { continue }
       if self.started.contains(status.identity) {
         started.insert(status.identity)
         continue
@@ -39,13 +55,12 @@ package struct OrphanReaper {
     }
     self.zombies = seen
     self.started = started
-    return reaped
   }
 
-  private func children() -> ChildrenByOrigin? {
-    guard self.policy == .exclusive else { return self.kernel.childrenByOrigin() }
+  private func children() throws(ProcessError) -> ChildrenByOrigin? {
+    guard self.policy == .exclusive else { return try self.kernel.childrenByOrigin() }
     // All of them are ours, whoever started them.
     return ChildrenByOrigin(
-      adoptable: self.kernel.children(of: self.kernel.selfIdentifier), started: [])
+      adoptable: try self.kernel.children(of: self.kernel.selfIdentifier), started: [])
   }
 }

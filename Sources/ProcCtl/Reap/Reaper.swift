@@ -14,6 +14,8 @@ package final class Reaper {
     /// Children kept ending for as long as ``Reaper/patience``: collect again soon, and do
     /// meanwhile what else is due.
     case moreToCollect
+    /// Who else has ended cannot be looked up now; call ``Reaper/collect()`` again soon.
+    case unreadable(String)
   }
 
   /// How long one ``collect()`` goes on while more and more children end. Processes that do nothing
@@ -75,9 +77,17 @@ package final class Reaper {
     // A reaped child can leave orphans that are dead already, so look until a pass reaps nobody.
     // A leader that has ended is not reaped, and what it left was ours before it could be waited for.
     var reapedAny = true
+    var isBlind = false
     while reapedAny {
       reapedAny = false
-      for child in self.kernel.children(of: self.kernel.selfIdentifier) {
+      var children = self.leaders.keys.sorted()
+      do throws(ProcessError) {
+        children = try self.kernel.children(of: self.kernel.selfIdentifier)
+      } catch {
+        if !isBlind { events.append(.unreadable(error.description)) }
+        isBlind = true
+      }
+      for child in children {
         guard self.leaders[child] != .ended, let status = self.kernel.peekExit(of: child) else { continue }
         self.take(child, status, into: &events)
         if self.kernel.now >= deadline { return events + [.moreToCollect] }

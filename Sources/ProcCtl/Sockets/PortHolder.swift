@@ -55,7 +55,7 @@ package struct PortHolder: Hashable, Sendable, CustomStringConvertible {
   }
 
   private static func userName(of uid: UInt32) -> String? {
-    guard let bytes = (try? KernelFile.read("/etc/passwd", limit: 1 << 20)) ?? nil else { return nil }
+    guard let bytes = (try? ProcFile.read("/etc/passwd", limit: 1 << 20)) ?? nil else { return nil }
     return Self.userName(of: uid, inPasswd: bytes)
   }
 
@@ -81,9 +81,9 @@ struct ProcessDescription {
   init(of process: ProcessIdentifier) {
     // Both files may be gone at any moment, and status of another user's
     // process is readable while its descriptors are not.
-    let arguments = (try? KernelFile.read("/proc/\(process)/cmdline", limit: 4096)) ?? nil
+    let arguments = (try? ProcFile.read("/proc/\(process)/cmdline", limit: 4096)) ?? nil
     self.command = arguments.flatMap { PrintableText.commandLine($0) }
-    guard let status = (try? KernelFile.read("/proc/\(process)/status", limit: 8192)) ?? nil else { return }
+    guard let status = (try? ProcFile.read("/proc/\(process)/status", limit: 8192)) ?? nil else { return }
     for line in status.split(separator: UInt8(ascii: "\n")) {
       if line.starts(with: "Name:\t".utf8), self.command == nil {
         self.command = "[\(PrintableText.escaping(line.dropFirst(6)))]"

@@ -38,11 +38,9 @@ package struct SocketOwners: Hashable, Sendable {
   /// - Throws: `ProcessError` with code `.inspect` if /proc cannot be read.
   package static func findEverywhere(_ inodes: Set<UInt32>) throws(ProcessError) -> SocketOwners {
     guard !inodes.isEmpty else { return SocketOwners() }
-    var processes: [ProcessIdentifier] = []
+    let processes: [ProcessIdentifier]
     do {
-      _ = try forEachName(in: "/proc") { name, _ in
-        if let number = Int32(name) { processes.append(ProcessIdentifier(number)) }
-      }
+      processes = try ProcDirectory.numericNames(in: "/proc").map { ProcessIdentifier($0) }
     } catch {
       throw ProcessError(.inspect, doing: "read /proc", underlyingError: error)
     }
@@ -60,8 +58,8 @@ package struct SocketOwners: Hashable, Sendable {
       // A leader that has ended while threads of it live on shows no
       // descriptors; its threads do.
       if held.entries == 0 {
-        _ = try forEachName(in: "/proc/\(process)/task") { (thread, _) throws(Errno) in
-          guard Int32(thread) != nil, thread != "\(process)" else { return }
+        for thread in try ProcDirectory.numericNames(in: "/proc/\(process)/task")
+        where thread != process.value {
           held.found.formUnion(
             try Self.sockets(in: "/proc/\(process)/task/\(thread)/fd", wanted: inodes).found)
         }
@@ -81,7 +79,8 @@ package struct SocketOwners: Hashable, Sendable {
     var entries = 0
     var found: Set<UInt32> = []
     var link = [CChar](repeating: 0, count: 64)
-    _ = try forEachName(in: directory) { name, directoryDescriptor in
+    try ProcDirectory.forEachEntry(in: directory) { (entry, directoryDescriptor) throws(Errno) in
+      let name = ProcDirectory.name(of: entry)
       guard name != ".", name != ".." else { return }
       entries += 1
       let length = readlinkat(directoryDescriptor, name, &link, link.count)
@@ -104,30 +103,5 @@ package struct SocketOwners: Hashable, Sendable {
       digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
     else { return nil }
     return UInt32(String(decoding: digits, as: UTF8.self))
-  }
-}
-
-/// Calls the body with every name in the directory, and the directory's descriptor.
-///
-/// - Returns: False if the directory is not there, as when a process has ended.
-private func forEachName(
-  in path: String, _ body: (String, Int32) throws(Errno) -> Void
-) throws(Errno) -> Bool {
-  guard let directory = opendir(path) else {
-    if errno == ENOENT || errno == ESRCH || errno == ENOTDIR { return false }
-    throw Errno(rawValue: errno)
-  }
-  defer { closedir(directory) }
-  while true {
-    errno = 0
-    guard let entry = readdir(directory) else {
-      // A process that ends while it is read leaves its directory empty or gone.
-      if errno == 0 || errno == ENOENT || errno == ESRCH { return true }
-      throw Errno(rawValue: errno)
-    }
-    let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-    try body(name, dirfd(directory))
   }
 }

@@ -88,7 +88,7 @@ package enum SocketTable {
     _ path: String, _ family: InternetAddress.Family, ports: Set<UInt16>, states: SocketStates
   ) throws(ProcessError) -> [SocketEntry]? {
     do {
-      guard let bytes = try KernelFile.read(path) else { return nil }
+      guard let bytes = try ProcFile.read(path) else { return nil }
       return ProcNetTable.entries(bytes, family: family).filter {
         states.contains(state: $0.state) && (ports.isEmpty || ports.contains($0.localPort))
       }

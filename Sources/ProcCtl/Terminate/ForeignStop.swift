@@ -14,10 +14,11 @@ package final class ForeignStop {
     /// Whoever is in it belongs to the root of that index, and KILL goes to all of it at one stroke.
     package var cgroups: [Int: Cgroup]
     /// Whether nothing of it can be left, whoever carries its marks by now. Asked after each look.
-    package var isOver: (() -> Bool)?
+    package var isOver: (() throws(ProcessError) -> Bool)?
 
     package init(
-      _ selection: StopSelection, cgroups: [Int: Cgroup] = [:], isOver: (() -> Bool)? = nil
+      _ selection: StopSelection, cgroups: [Int: Cgroup] = [:],
+      isOver: (() throws(ProcessError) -> Bool)? = nil
     ) {
       self.selection = selection
       self.cgroups = cgroups
@@ -76,23 +77,26 @@ package final class ForeignStop {
   ///
   /// A process that forks and ends between the listing of /proc and the reading of
   /// its entry hides its child for once, so nobody is nobody only when looked for twice.
-  package func members() -> [ProcessStatus] {
-    let members = self.look()
-    return members.isEmpty ? self.look() : members
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
+  package func members() throws(ProcessError) -> [ProcessStatus] {
+    let members = try self.look()
+    return members.isEmpty ? try self.look() : members
   }
 
-  private func look() -> [ProcessStatus] {
-    var processes = self.kernel.allProcesses()
+  private func look() throws(ProcessError) -> [ProcessStatus] {
+    var processes = try self.kernel.allProcesses()
     if !self.exempt.isEmpty { processes.removeAll { self.exempt.contains($0.identity) } }
     var cookies: [ProcessIdentifier: ByteString?] = [:]
     var seen: Set<ProcessIdentity> = []
     var members: [ProcessStatus] = []
-    for index in self.parts.indices where !(self.parts[index].isOver?() ?? false) {
-      let selected = self.parts[index].selection.select(
-        from: processes, cgroups: self.cgroupMembers(of: self.parts[index])
-      ) { pid in
+    for index in self.parts.indices {
+      if try self.parts[index].isOver?() == true { continue }
+      let selected = try self.parts[index].selection.select(
+        from: processes, cgroups: try self.cgroupMembers(of: self.parts[index])
+      ) { (pid) throws(ProcessError) in
         if let known = cookies[pid] { return known }
-        let cookie = self.kernel.cookie(of: pid)
+        let cookie = try self.kernel.cookie(of: pid)
         cookies.updateValue(cookie, forKey: pid)
         return cookie
       }
@@ -104,10 +108,10 @@ package final class ForeignStop {
     return members
   }
 
-  private func cgroupMembers(of part: Part) -> [ProcessIdentifier: Int] {
+  private func cgroupMembers(of part: Part) throws(ProcessError) -> [ProcessIdentifier: Int] {
     var members: [ProcessIdentifier: Int] = [:]
     for (root, cgroup) in part.cgroups {
-      for pid in cgroup.members() { members[pid] = root }
+      for pid in try cgroup.members() { members[pid] = root }
     }
     return members
   }
@@ -132,9 +136,11 @@ package final class ForeignStop {
 
   /// Why the stop must not happen: it would end us, an ancestor of ours, or
   /// process 1. Nil if it may.
-  package func objection() -> String? {
-    let protected = self.kernel.ancestry()
-    for member in self.members() {
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if that cannot be known.
+  package func objection() throws(ProcessError) -> String? {
+    let protected = try self.kernel.ancestry()
+    for member in try self.members() {
       let pid = member.processIdentifier
       guard pid.value == 1 || protected.contains(member.identity) else { continue }
       let reason =
@@ -149,8 +155,8 @@ package final class ForeignStop {
   /// Ends them; the completion is called once, on the loop's thread.
   package func start(_ escalation: Escalation, completion: @escaping (StopResult) -> Void) {
     let target = Termination.Target(
-      members: { [self] in
-        let members = self.members()
+      members: { [self] () throws(ProcessError) in
+        let members = try self.members()
         self.watch(members)
         return members
       },

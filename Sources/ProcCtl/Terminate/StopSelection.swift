@@ -108,10 +108,11 @@ package struct StopSelection: Sendable {
   /// - Parameters:
   ///   - cgroups: Who is in the cgroup of which root.
   ///   - cookie: Reads ``attributionCookieName`` from a process's environment.
-  package mutating func select(
+  /// - Throws: What the cookie's reader throws; who is known stays known then.
+  package mutating func select<Failure>(
     from processes: [ProcessStatus], cgroups: [ProcessIdentifier: Int] = [:],
-    cookie: (ProcessIdentifier) -> ByteString?
-  ) -> [ProcessStatus] {
+    cookie: (ProcessIdentifier) throws(Failure) -> ByteString?
+  ) throws(Failure) -> [ProcessStatus] {
     var selected: [ProcessIdentifier: Membership] = [:]
     for process in processes {
       if let membership = self.known[process.identity] { selected[process.processIdentifier] = membership }
@@ -123,7 +124,7 @@ package struct StopSelection: Sendable {
     case .session:
       self.select(from: processes, into: &selected) { ($0.session, .session($0.session)) }
     case .tree:
-      self.selectMarked(processes, cgroups: cgroups, cookie: cookie, into: &selected)
+      try self.selectMarked(processes, cgroups: cgroups, cookie: cookie, into: &selected)
       self.follow(processes, into: &selected)
     }
     self.hasLooked = true
@@ -150,10 +151,11 @@ package struct StopSelection: Sendable {
   }
 
   /// Those whom a cgroup or a cookie connects, and nothing else need.
-  private mutating func selectMarked(
+  private mutating func selectMarked<Failure>(
     _ processes: [ProcessStatus], cgroups: [ProcessIdentifier: Int],
-    cookie: (ProcessIdentifier) -> ByteString?, into selected: inout [ProcessIdentifier: Membership]
-  ) {
+    cookie: (ProcessIdentifier) throws(Failure) -> ByteString?,
+    into selected: inout [ProcessIdentifier: Membership]
+  ) throws(Failure) {
     guard !self.marks.isEmpty || !cgroups.isEmpty else { return }
     let subreapers = Set(self.marks.values.map(\.subreaper))
     let readsAll = subreapers.contains(nil)
@@ -162,7 +164,7 @@ package struct StopSelection: Sendable {
       if selected[pid] == nil {
         if let root = cgroups[pid] {
           selected[pid] = Membership(root: root, reason: .cgroup)
-        } else if readsAll || subreapers.contains(process.parent), let value = cookie(pid),
+        } else if readsAll || subreapers.contains(process.parent), let value = try cookie(pid),
           let mark = self.marks[value], mark.subreaper == nil || mark.subreaper == process.parent
         {
           selected[pid] = Membership(root: mark.root, reason: .cookie)

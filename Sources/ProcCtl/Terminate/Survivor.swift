@@ -23,7 +23,7 @@ public struct Survivor: Sendable, Hashable, CustomStringConvertible {
 
   /// Looks up what the process waits in, and for whom.
   package init(examining process: ProcessStatus, refusal: String?) {
-    let channel = ProcFile.read("/proc/\(process.processIdentifier)/wchan", limit: 256)
+    let channel = (try? ProcFile.read("/proc/\(process.processIdentifier)/wchan", limit: 256))
       .map { String(decoding: $0, as: UTF8.self) }
     self.init(
       process: process, waitChannel: channel == "0" || channel == "" ? nil : channel, refusal: refusal,
@@ -31,13 +31,17 @@ public struct Survivor: Sendable, Hashable, CustomStringConvertible {
   }
 
   private static func hindrance(of process: ProcessIdentifier, waitingIn channel: String?) -> String? {
-    let text = ProcFile.read("/proc/\(process)/status", limit: 1 << 16) ?? []
+    // All of it is said by the way: where it cannot be read, it is not said.
+    func read(_ path: String, limit: Int) -> [UInt8] {
+      ((try? ProcFile.read(path, limit: limit)) ?? nil) ?? []
+    }
+    let text = read("/proc/\(process)/status", limit: 1 << 16)
     if let tracer = Survivor.tracer(inStatus: text) {
-      let name = ProcFile.read("/proc/\(tracer)/comm", limit: 64) ?? []
+      let name = read("/proc/\(tracer)/comm", limit: 64)
       return "traced by pid \(tracer) (\(ByteString(bytes: name.prefix { $0 != 0x0a }).printable))"
     }
     guard let channel, channel.contains("refrigerator") else { return nil }
-    let groups = ProcFile.read("/proc/\(process)/cgroup", limit: 1 << 16) ?? []
+    let groups = read("/proc/\(process)/cgroup", limit: 1 << 16)
     return "frozen" + (Survivor.freezer(inGroups: groups).map { " in cgroup \($0)" } ?? "")
   }
 

@@ -2,17 +2,22 @@
 /// signals and timers, looks afresh who is in the set each time, and ends when
 /// the set is empty or time is over.
 ///
+/// While it cannot look (out of descriptors or memory, say) nobody is taken to be
+/// gone: it looks again soon, signals only what needs no look, a cgroup or a group,
+/// and says so in its result if that lasts until time is over.
+///
 /// Confined to the scheduler's thread.
 package final class Termination {
   /// Who is in the set, and how it is signalled.
   package struct Target {
     /// Everyone still in it, found afresh at each call.
-    package var members: () -> [ProcessStatus]
-    /// Sends the signal to these members; returns who refused it.
+    package var members: () throws(ProcessError) -> [ProcessStatus]
+    /// Sends the signal to these members; returns who refused it. Without members,
+    /// to whatever can be reached without knowing them.
     package var send: (Signal, [ProcessStatus]) -> [(ProcessStatus, ProcessError)]
 
     package init(
-      members: @escaping () -> [ProcessStatus],
+      members: @escaping () throws(ProcessError) -> [ProcessStatus],
       send: @escaping (Signal, [ProcessStatus]) -> [(ProcessStatus, ProcessError)]
     ) {
       self.members = members
@@ -28,6 +33,16 @@ package final class Termination {
   private var lastSignal: Signal?
   private let startedAt: MonotonicInstant
   private var completion: ((StopResult) -> Void)?
+
+  private typealias Advance = (inout EscalationRun<Never>, MonotonicInstant) -> [EscalationRun<Never>.Action]
+  /// What happened since we could look last.
+  private var pending: [Advance] = []
+  private var blindSince: MonotonicInstant?
+  private var secondLook: TimerIdentifier?
+
+  /// How long the escalation is held up by not being able to look, before it goes on without.
+  private static let patience = Duration.milliseconds(500)
+  private static let lookAgainAfter = Duration.milliseconds(20)
 
   package init(
     scheduler: any Scheduler, escalation: Escalation, target: Target,
@@ -57,35 +72,65 @@ package final class Termination {
     self.advance { run, now in run.skipToKill(at: now) }
   }
 
-  private func advance(
-    _ step: (inout EscalationRun<Never>, MonotonicInstant) -> [EscalationRun<Never>.Action]
-  ) {
+  private func advance(_ step: @escaping Advance) {
     guard self.completion != nil else { return }
-    let members = self.target.members()
-    if members.isEmpty { return self.finish(survivors: []) }
-    for action in step(&self.run, self.scheduler.now) {
-      switch action {
-      case .request: break
-      case .signal(let signal):
-        self.lastSignal = signal
-        for (process, error) in self.target.send(signal, members) {
-          self.refusals[process.identity] = error.description
-        }
-      case .wait(let instant):
-        if let timer = self.timer { self.scheduler.cancel(timer) }
-        self.timer = self.scheduler.schedule(at: instant) { [weak self] in
-          self?.advance { run, now in run.timeReached(at: now) }
-        }
-      case .expired:
-        self.finish(survivors: self.target.members())
+    self.pending.append(step)
+    self.look()
+  }
+
+  private func look() {
+    guard self.completion != nil else { return }
+    if let timer = self.secondLook { self.scheduler.cancel(timer) }
+    self.secondLook = nil
+    var members: [ProcessStatus] = []
+    do throws(ProcessError) {
+      members = try self.target.members()
+      self.blindSince = nil
+      if members.isEmpty { return self.finish(survivors: []) }
+    } catch {
+      self.secondLook = self.scheduler.schedule(
+        at: self.scheduler.now.advanced(by: Termination.lookAgainAfter)
+      ) { [weak self] in
+        self?.look()
+      }
+      let since = self.blindSince ?? self.scheduler.now
+      self.blindSince = since
+      if since.duration(to: self.scheduler.now) < Termination.patience { return }
+    }
+    let steps = self.pending
+    self.pending = []
+    for step in steps {
+      for action in step(&self.run, self.scheduler.now) { self.carryOut(action, on: members) }
+    }
+  }
+
+  private func carryOut(_ action: EscalationRun<Never>.Action, on members: [ProcessStatus]) {
+    switch action {
+    case .request: break
+    case .signal(let signal):
+      self.lastSignal = signal
+      for (process, error) in self.target.send(signal, members) {
+        self.refusals[process.identity] = error.description
+      }
+    case .wait(let instant):
+      if let timer = self.timer { self.scheduler.cancel(timer) }
+      self.timer = self.scheduler.schedule(at: instant) { [weak self] in
+        self?.advance { run, now in run.timeReached(at: now) }
+      }
+    case .expired:
+      do throws(ProcessError) {
+        self.finish(survivors: try self.target.members())
+      } catch {
+        self.finish(survivors: [], unverified: error)
       }
     }
   }
 
-  private func finish(survivors: [ProcessStatus]) {
-    if let timer = self.timer { self.scheduler.cancel(timer) }
+  private func finish(survivors: [ProcessStatus], unverified: ProcessError? = nil) {
+    for timer in [self.timer, self.secondLook] { if let timer { self.scheduler.cancel(timer) } }
     let completion = self.completion
     self.completion = nil
+    self.pending = []
     // Who is in the set usually refers to us: let go, or neither is ever freed.
     self.target = Target(members: { [] }, send: { _, _ in [] })
     completion?(
@@ -93,7 +138,7 @@ package final class Termination {
         lastSignal: self.lastSignal,
         survivors: survivors.map {
           Survivor(examining: $0, refusal: self.refusals[$0.identity])
-        },
+        }, unverified: unverified,
         duration: self.startedAt.duration(to: self.scheduler.now)))
   }
 }

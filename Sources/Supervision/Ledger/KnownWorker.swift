@@ -13,16 +13,21 @@ package struct KnownWorker: Sendable {
   private let remains: LeftoverPlan.Remains
 
   /// Of all masters of this boot whose ledgers can be read; those that do not run too.
-  package static func all(kernel: any Kernel) -> [KnownWorker] {
-    let hierarchy = try? CgroupHierarchy.current()
-    let namespace = PidNamespace.own()
-    let boot = RecordedProcess.currentBoot()
+  ///
+  /// - Throws: `ProcessError` if what is there cannot be read: then a worker may be unknown.
+  package static func all(kernel: any Kernel) throws(ProcessError) -> [KnownWorker] {
+    var ledgers: [(path: FilePath, ledger: Ledger)] = []
+    for directory in try LedgerDirectory.existing() { ledgers += try directory.ledgers() }
+    if ledgers.isEmpty { return [] }
+    let hierarchy = try CgroupHierarchy.ofThisMachine()
+    let namespace = try PidNamespace.own()
+    let boot = try RecordedProcess.currentBoot()
     var workers: [KnownWorker] = []
-    for (path, ledger) in LedgerDirectory.existing().flatMap({ $0.ledgers() })
-    where ledger.header.master.boot == boot {
+    for (path, ledger) in ledgers where ledger.header.master.boot == boot {
       let plan = LeftoverPlan(ledger, definitions: [], namespace: namespace, hierarchy: hierarchy)
       let lives =
-        ledger.header.namespace == namespace && ledger.header.master.living(kernel: kernel) != nil
+        ledger.header.namespace == namespace
+        ? try ledger.header.master.living(kernel: kernel) != nil : false
       for remains in plan.remains {
         guard let entry = remains.entry else { continue }
         workers.append(
@@ -35,13 +40,13 @@ package struct KnownWorker: Sendable {
   }
 
   /// Its first process, if that runs.
-  package func leader(kernel: any Kernel) -> ProcessStatus? {
-    self.remains.leader?.living(kernel: kernel)
+  package func leader(kernel: any Kernel) throws(ProcessError) -> ProcessStatus? {
+    try self.remains.leader?.living(kernel: kernel)
   }
 
   /// The guard that ends it when asked to stop, if it has one that runs.
-  package func supervisor(kernel: any Kernel) -> ProcessIdentity? {
-    self.remains.entry?.leaderIsGuard == true ? self.leader(kernel: kernel)?.identity : nil
+  package func supervisor(kernel: any Kernel) throws(ProcessError) -> ProcessIdentity? {
+    self.remains.entry?.leaderIsGuard == true ? try self.leader(kernel: kernel)?.identity : nil
   }
 
   package static func == (left: KnownWorker, right: KnownWorker) -> Bool {
@@ -59,33 +64,38 @@ package struct KnownWorker: Sendable {
   /// All that belongs to this start of it. A master starts a worker again only when nobody is left
   /// of the start before, and writes that down first: what carries its marks after that is the next
   /// one's and none of ours.
-  package func part(kernel: any Kernel) -> ForeignStop.Part {
+  package func part(kernel: any Kernel) throws(ProcessError) -> ForeignStop.Part {
     var root = StopSelection.Root()
     root.mark = self.remains.entry.map { .init(subreaper: nil, cookie: $0.cookie) }
     root.leader = self.remains.leader?.processIdentifier
-    root.target = self.leader(kernel: kernel)
-    root.isSupervised = self.supervisor(kernel: kernel) != nil
+    root.target = try self.leader(kernel: kernel)
+    root.isSupervised = try self.supervisor(kernel: kernel) != nil
     var cgroups: [Int: Cgroup] = [:]
-    if let cgroup = self.remains.cgroup.flatMap({ Cgroup(existing: $0) }) { cgroups[0] = cgroup }
+    cgroups[0] = try self.cgroup()
     let (ledger, name, leader) = (self.ledger, self.name, self.remains.entry?.leader)
-    let isOver: (() -> Bool)? =
-      leader == nil ? nil : { LedgerDirectory.read(ledger)?[name]?.leader != leader }
+    let isOver: (() throws(ProcessError) -> Bool)? =
+      leader == nil
+      ? nil : { () throws(ProcessError) in try LedgerDirectory.read(ledger)?[name]?.leader != leader }
     return ForeignStop.Part(StopSelection(roots: [root]), cgroups: cgroups, isOver: isOver)
+  }
+
+  private func cgroup() throws(ProcessError) -> Cgroup? {
+    guard let path = self.remains.cgroup else { return nil }
+    return try Cgroup(existing: path)
   }
 
   /// Whether its start has been written down: before, it cannot be told from the next one.
   package var hasStarted: Bool { self.remains.entry?.leader != nil }
 
   /// Whether the process is one of it.
-  package func includes(_ process: ProcessStatus, kernel: any Kernel) -> Bool {
-    if let leader = self.leader(kernel: kernel) {
+  package func includes(_ process: ProcessStatus, kernel: any Kernel) throws(ProcessError) -> Bool {
+    if let leader = try self.leader(kernel: kernel) {
       if process.identity == leader.identity || process.session == leader.processIdentifier { return true }
     }
-    if let cookie = self.remains.entry?.cookie, kernel.cookie(of: process.processIdentifier) == cookie {
+    if let cookie = self.remains.entry?.cookie, try kernel.cookie(of: process.processIdentifier) == cookie {
       return true
     }
-    let cgroup = self.remains.cgroup.flatMap { Cgroup(existing: $0) }
-    return cgroup?.members().contains(process.processIdentifier) ?? false
+    return try self.cgroup()?.members().contains(process.processIdentifier) ?? false
   }
 
   // MARK: Names

@@ -55,7 +55,15 @@ package final class LedgerFile: WorkerLedger {
   }
 
   /// All is over and nothing is left: so is the ledger.
-  package func remove() { self.file.remove() }
+  ///
+  /// - Throws: `ProcessError` with code `.runtimeDirectory` if the file is left.
+  package func remove() throws(ProcessError) {
+    do throws(Errno) {
+      try self.file.remove()
+    } catch {
+      throw ProcessError(.runtimeDirectory, doing: "remove \(self.file.path)", underlyingError: error)
+    }
+  }
 
   /// All is over and something is left, for the next start to find.
   package func close() { self.file.close() }
@@ -81,7 +89,7 @@ package final class LedgerFile: WorkerLedger {
       do throws(Errno) {
         renewed = try draft.moved(over: self.file.path)
       } catch {
-        draft.remove()
+        try? draft.remove()
         throw ProcessError(.runtimeDirectory, doing: "rename \(draft.path)", underlyingError: error)
       }
       self.file.close()
@@ -112,7 +120,7 @@ package final class LedgerFile: WorkerLedger {
     do throws(Errno) {
       try draft.append(LedgerText.whole(ledger))
     } catch {
-      draft.remove()
+      try? draft.remove()
       throw ProcessError(.runtimeDirectory, doing: "write \(path)", underlyingError: error)
     }
     return draft
@@ -130,7 +138,7 @@ package final class LedgerFile: WorkerLedger {
         if error != .fileExists { break }
       }
     }
-    draft.remove()
+    try? draft.remove()
     throw ProcessError(
       .runtimeDirectory, doing: "make \(directory.appending(name.file(number: 1)))", underlyingError: failure)
   }

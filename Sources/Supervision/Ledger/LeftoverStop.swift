@@ -12,7 +12,8 @@ final class LeftoverStop {
   private let logger: Logger
   /// Ours, which is as empty as theirs and shall stay.
   private let ownCgroup: FilePath?
-  private let exempt: Set<ProcessIdentity>
+  /// We, and those above us.
+  private var exempt: Set<ProcessIdentity> = []
   private var ledgers: [Dealt] = []
   private var underWay = 0
   private var hasBegun = false
@@ -31,11 +32,11 @@ final class LeftoverStop {
     var cgroups: [FilePath: Cgroup] = [:]
     var hasSurvivors = false
 
-    init(file: LockedFile, master: ProcessIdentity, plan: LeftoverPlan) {
+    init(file: LockedFile, master: ProcessIdentity, plan: LeftoverPlan) throws(ProcessError) {
       self.file = file
       self.master = master
       self.plan = plan
-      for path in plan.remains.compactMap(\.cgroup) { self.cgroups[path] = Cgroup(existing: path) }
+      for path in plan.remains.compactMap(\.cgroup) { self.cgroups[path] = try Cgroup(existing: path) }
     }
   }
 
@@ -44,7 +45,18 @@ final class LeftoverStop {
     self.kernel = kernel
     self.logger = logger
     self.ownCgroup = ownCgroup
-    self.exempt = kernel.ancestry()
+  }
+
+  /// How long it looks again before what cannot be looked at is left alone.
+  private static let patience = Duration.milliseconds(500)
+  private static let lookAgainAfter = Duration.milliseconds(20)
+
+  /// What is to be done about a ledger.
+  private enum Verdict {
+    case end(Dealt, [Stop])
+    /// Nothing of it can be left.
+    case remove
+    case leave(why: String)
   }
 
   /// - Parameters:
@@ -52,21 +64,64 @@ final class LeftoverStop {
   ///   - completion: Called once, at once if there is nothing to do.
   func start(
     _ abandoned: [LedgerDirectory.Abandoned], of name: LedgerName, definitions: [WorkerDefinition],
-    announce: () -> Void, completion: @escaping () -> Void
+    announce: @escaping () -> Void, completion: @escaping () -> Void
   ) {
     self.completion = completion
-    let hierarchy = try? CgroupHierarchy.current()
-    let namespace = PidNamespace.own()
     for ledger in abandoned {
-      guard let header = self.believed(ledger, of: name) else { continue }
-      let plan = LeftoverPlan(
-        header, definitions: definitions, namespace: namespace, hierarchy: hierarchy)
-      for doubt in plan.doubts { self.logger.warning("\(ledger.file.path): \(doubt): left alone") }
-      self.ledgers.append(
-        Dealt(file: ledger.file, master: header.header.master.identity, plan: plan))
+      for problem in ledger.reading.problems.prefix(5) {
+        self.logger.warning(
+          "\(ledger.file.path): \(problem): ignored, so what the last run left may not all be found")
+      }
     }
-    let stops = self.ledgers.flatMap { ledger in self.stops(for: ledger).map { (ledger, $0) } }
-    if stops.contains(where: { !$0.1.foreign.members().isEmpty }) { announce() }
+    self.look(
+      at: abandoned, of: name, definitions: definitions, announce: announce,
+      until: self.loop.now.advanced(by: Self.patience))
+  }
+
+  /// Finds out all there is to know before anything is done, and again where it cannot.
+  private func look(
+    at abandoned: [LedgerDirectory.Abandoned], of name: LedgerName, definitions: [WorkerDefinition],
+    announce: @escaping () -> Void, until deadline: MonotonicInstant
+  ) {
+    do throws(ProcessError) {
+      self.exempt = try self.kernel.ancestry()
+      var verdicts: [Verdict] = []
+      var isAnybodyLeft = false
+      for ledger in abandoned {
+        let verdict = try self.verdict(on: ledger, of: name, definitions: definitions)
+        verdicts.append(verdict)
+        guard case .end(_, let stops) = verdict else { continue }
+        for stop in stops where !isAnybodyLeft { isAnybodyLeft = !(try stop.foreign.members().isEmpty) }
+      }
+      if isAnybodyLeft { announce() }
+      self.begin(Array(zip(abandoned.map(\.file), verdicts)))
+    } catch {
+      if self.loop.now < deadline {
+        _ = self.loop.schedule(at: self.loop.now.advanced(by: Self.lookAgainAfter)) { [self] in
+          self.look(at: abandoned, of: name, definitions: definitions, announce: announce, until: deadline)
+        }
+        return
+      }
+      self.logger.warning("cannot find out what the last run left: \(error): left alone")
+      for ledger in abandoned { ledger.file.close() }
+      self.complete()
+    }
+  }
+
+  private func begin(_ ledgers: [(file: LockedFile, verdict: Verdict)]) {
+    var stops: [(Dealt, Stop)] = []
+    for (file, verdict) in ledgers {
+      switch verdict {
+      case .remove: self.remove(file)
+      case .leave(let why):
+        self.logger.warning("\(file.path) \(why): left alone")
+        file.close()
+      case .end(let ledger, let itsStops):
+        for doubt in ledger.plan.doubts { self.logger.warning("\(file.path): \(doubt): left alone") }
+        self.ledgers.append(ledger)
+        stops += itsStops.map { (ledger, $0) }
+      }
+    }
     self.underWay = stops.count
     for (ledger, stop) in stops {
       stop.foreign.start(stop.escalation) { [self] result in self.ended(stop, of: ledger, result) }
@@ -75,34 +130,31 @@ final class LeftoverStop {
     self.goOn()
   }
 
-  /// The ledger, if it is of this configuration and of this boot; otherwise it is removed, unless it is
-  /// somebody else's.
-  private func believed(_ abandoned: LedgerDirectory.Abandoned, of name: LedgerName) -> Ledger? {
-    let path = abandoned.file.path
-    for problem in abandoned.reading.problems.prefix(5) {
-      self.logger.warning("\(path): \(problem): ignored, so what the last run left may not all be found")
-    }
-    guard let ledger = abandoned.reading.ledger else {
-      abandoned.file.remove()
-      return nil
-    }
+  /// Only a ledger of this configuration and of this boot is believed.
+  private func verdict(
+    on abandoned: LedgerDirectory.Abandoned, of name: LedgerName, definitions: [WorkerDefinition]
+  ) throws(ProcessError) -> Verdict {
+    guard let ledger = abandoned.reading.ledger else { return .remove }
     let master = ledger.header.master
-    if ledger.header.configuration != name.configuration {
-      self.logger.warning("\(path) is of another configuration: left alone")
-      abandoned.file.close()
-      return nil
+    if ledger.header.configuration != name.configuration { return .leave(why: "is of another configuration") }
+    // Nothing of before the boot can be left.
+    if master.boot != (try RecordedProcess.currentBoot()) { return .remove }
+    let namespace = try PidNamespace.own()
+    if ledger.header.namespace == namespace, try master.living(kernel: self.kernel) != nil {
+      return .leave(why: "is not locked, but its master, pid \(master.identity), lives")
     }
-    if master.boot != RecordedProcess.currentBoot() {
-      // Nothing of before the boot can be left.
-      abandoned.file.remove()
-      return nil
+    let plan = LeftoverPlan(
+      ledger, definitions: definitions, namespace: namespace, hierarchy: try CgroupHierarchy.ofThisMachine())
+    let dealt = try Dealt(file: abandoned.file, master: master.identity, plan: plan)
+    return .end(dealt, try self.stops(for: dealt))
+  }
+
+  private func remove(_ file: LockedFile) {
+    do throws(Errno) {
+      try file.remove()
+    } catch {
+      self.logger.warning("\(file.path) cannot be removed: \(error)")
     }
-    if ledger.header.namespace == PidNamespace.own(), master.living(kernel: self.kernel) != nil {
-      self.logger.warning("\(path) is not locked, but its master, pid \(master.identity), lives: left alone")
-      abandoned.file.close()
-      return nil
-    }
-    return ledger
   }
 
   // MARK: Stopping
@@ -114,7 +166,7 @@ final class LeftoverStop {
     var escalation: Escalation
   }
 
-  private func stops(for ledger: Dealt) -> [Stop] {
+  private func stops(for ledger: Dealt) throws(ProcessError) -> [Stop] {
     var batches: [(escalation: Escalation, remains: [LeftoverPlan.Remains])] = []
     for remains in ledger.plan.remains {
       if let index = batches.firstIndex(where: { $0.escalation == remains.escalation }) {
@@ -123,20 +175,23 @@ final class LeftoverStop {
         batches.append((remains.escalation, [remains]))
       }
     }
-    return batches.map { self.stop(for: $0.remains, $0.escalation, of: ledger) }
+    var stops: [Stop] = []
+    for batch in batches { stops.append(try self.stop(for: batch.remains, batch.escalation, of: ledger)) }
+    return stops
   }
 
   private func stop(
     for remains: [LeftoverPlan.Remains], _ escalation: Escalation, of ledger: Dealt
-  ) -> Stop {
+  ) throws(ProcessError) -> Stop {
     var cgroups: [Int: Cgroup] = [:]
     var supervisors: Set<ProcessIdentity> = []
-    let roots = remains.enumerated().map { index, remains in
+    var roots: [StopSelection.Root] = []
+    for (index, remains) in remains.enumerated() {
       var root = StopSelection.Root()
       root.mark = remains.entry.map { .init(subreaper: nil, cookie: $0.cookie) }
       if let leader = remains.leader {
         root.leader = leader.processIdentifier
-        root.target = leader.living(kernel: self.kernel)
+        root.target = try leader.living(kernel: self.kernel)
         if root.target != nil, remains.entry?.leaderIsGuard == true {
           root.isSupervised = true
           supervisors.insert(leader)
@@ -144,11 +199,11 @@ final class LeftoverStop {
       }
       // In our own nobody may be killed at birth (cgroup.kill, cgroups(7)): we have our number from the dead.
       if let cgroup = remains.cgroup.flatMap({ ledger.cgroups[$0] }), cgroup.path != self.ownCgroup,
-        self.isWithoutUs(cgroup)
+        try self.isWithoutUs(cgroup)
       {
         cgroups[index] = cgroup
       }
-      return root
+      roots.append(root)
     }
     let foreign = ForeignStop(
       loop: self.loop, parts: [ForeignStop.Part(StopSelection(roots: roots), cgroups: cgroups)],
@@ -156,16 +211,20 @@ final class LeftoverStop {
     return Stop(foreign: foreign, remains: remains, escalation: escalation)
   }
 
-  private func isWithoutUs(_ cgroup: Cgroup) -> Bool {
+  private func isWithoutUs(_ cgroup: Cgroup) throws(ProcessError) -> Bool {
     let ours = Set(self.exempt.map(\.processIdentifier))
-    return !cgroup.members().contains { ours.contains($0) }
+    return !(try cgroup.members()).contains { ours.contains($0) }
   }
 
   private func ended(_ stop: Stop, of ledger: Dealt, _ result: StopResult) {
     let survivors = Dictionary(grouping: result.survivors) { survivor in
       stop.foreign.place(of: survivor.process.identity)?.root
     }
-    if !result.survivors.isEmpty { ledger.hasSurvivors = true }
+    // Who cannot be looked for may be left.
+    if !result.isEmpty { ledger.hasSurvivors = true }
+    if let error = result.unverified {
+      self.logger.error("cannot find out whether what the last run left has ended: \(error)")
+    }
     let members = Dictionary(grouping: stop.foreign.everyone) { $0.place.root }
     for (index, remains) in stop.remains.enumerated() {
       guard let found = members[index] else { continue }
@@ -205,10 +264,14 @@ final class LeftoverStop {
       if ledger.hasSurvivors || ledger.cgroups.keys.contains(where: left.contains) {
         ledger.file.close()
       } else {
-        ledger.file.remove()
+        self.remove(ledger.file)
       }
     }
     self.ledgers = []
+    self.complete()
+  }
+
+  private func complete() {
     let completion = self.completion
     self.completion = nil
     completion?()

@@ -35,13 +35,13 @@ final class MasterLedger: WorkerLedger {
   ///   - announce: Called if anybody has to be ended, with the longest that can take.
   ///   - completion: Called once, at once if nothing is left.
   func begin(
-    _ entries: [Ledger.Entry], announce: (Duration) -> Void, completion: @escaping () -> Void
+    _ entries: [Ledger.Entry], announce: @escaping (Duration) -> Void, completion: @escaping () -> Void
   ) {
     let name = LedgerName(of: self.configuration.file)
     let abandoned: [LedgerDirectory.Abandoned]
     do throws(ProcessError) {
       let directory = try LedgerDirectory.own()
-      let (ledgers, problems) = directory.abandoned(by: name)
+      let (ledgers, problems) = try directory.abandoned(by: name)
       for problem in problems { self.logger.warning("\(problem): ignored") }
       abandoned = ledgers
       self.open(entries, in: directory, name: name)
@@ -67,11 +67,11 @@ final class MasterLedger: WorkerLedger {
   }
 
   private func open(_ entries: [Ledger.Entry], in directory: LedgerDirectory, name: LedgerName) {
-    let ledger = Ledger(
-      header: Ledger.Header(
-        master: RecordedProcess.current(kernel: self.kernel), namespace: PidNamespace.own(),
-        cgroup: self.cgroup, configuration: name.configuration), entries: entries)
     do throws(ProcessError) {
+      let ledger = Ledger(
+        header: Ledger.Header(
+          master: try RecordedProcess.current(kernel: self.kernel), namespace: try PidNamespace.own(),
+          cgroup: self.cgroup, configuration: name.configuration), entries: entries)
       self.file = try LedgerFile(in: directory.path, name: name, ledger: ledger) {
         [unowned self] trouble in self.complain(trouble)
       }
@@ -91,7 +91,11 @@ final class MasterLedger: WorkerLedger {
 
   /// - Parameter isClean: Whether nothing is left that the next start would have to find.
   func end(isClean: Bool) {
-    if isClean { self.file?.remove() } else { self.file?.close() }
+    do throws(ProcessError) {
+      if isClean { try self.file?.remove() } else { self.file?.close() }
+    } catch {
+      self.logger.warning("\(error)")
+    }
     self.file = nil
   }
 }

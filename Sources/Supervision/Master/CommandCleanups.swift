@@ -54,8 +54,15 @@ final class CommandCleanups: CleanupRunner {
       if let timer = self.timer { self.scheduler.cancel(timer) }
       if self.termination == nil { self.end(.standard(grace: .seconds(1))) }
     }
-    for child in self.kernel.children(of: self.kernel.selfIdentifier) where child != current.leader {
-      _ = self.kernel.reap(child)
+    do throws(ProcessError) {
+      for child in try self.kernel.children(of: self.kernel.selfIdentifier) where child != current.leader {
+        _ = self.kernel.reap(child)
+      }
+    } catch {
+      // Whoever has ended is still to be reaped, and nobody will say so again.
+      _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: .milliseconds(20))) {
+        [unowned self] in self.childrenChanged()
+      }
     }
     self.termination?.membersChanged()
   }
@@ -91,8 +98,8 @@ final class CommandCleanups: CleanupRunner {
   /// Ends the cleanup, or what it left behind, and goes on to the next.
   private func end(_ escalation: Escalation) {
     let target = Termination.Target(
-      members: { [unowned self] in
-        self.kernel.descendants(of: self.kernel.selfIdentifier).filter {
+      members: { [unowned self] () throws(ProcessError) in
+        try self.kernel.descendants(of: self.kernel.selfIdentifier).filter {
           $0.processIdentifier != self.current?.leader || self.status == nil
         }
       },

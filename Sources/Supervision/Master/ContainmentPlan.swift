@@ -137,8 +137,11 @@ struct ContainmentPlan {
     }
   }
 
-  /// Removes the cgroup that held the workers' ones.
-  func remove() {
-    if let parent = self.parent { rmdir(parent.string) }
+  /// Removes the cgroup that held the workers' ones. Returns why it is left, if it is.
+  func remove() -> ProcessError? {
+    // Once more: somebody may have been on his way out.
+    guard let parent = self.parent, rmdir(parent.string) != 0, rmdir(parent.string) != 0, errno != ENOENT
+    else { return nil }
+    return ProcessError(.contain, doing: "remove cgroup \(parent)", underlyingError: Errno(rawValue: errno))
   }
 }

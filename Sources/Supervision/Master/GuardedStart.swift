@@ -12,6 +12,8 @@ final class GuardedStart {
   var failure: String?
   /// The program has ended, by the guard's word.
   var hasEnded = false
+  /// It has said that the program runs.
+  var hasStarted = false
 
   init(_ workerGuard: any WorkerGuard, endsWithGuard: Bool) {
     self.workerGuard = workerGuard

@@ -14,13 +14,22 @@ final class LoopNetwork: WorkerNetwork {
 
   func holder(ofPort port: UInt16) -> String? {
     do throws(ProcessError) {
-      let state = try PortCheck().state(of: port)
+      let state = try self.state(ofPort: port)
       // The caller says "held by" itself.
       if case .held(let holders) = state { return holders.map(\.description).joined(separator: "; ") }
       return state.isFreeForReuse ? nil : "\(state)"
     } catch {
       // A port we cannot judge is not called free.
       return "\(error)"
+    }
+  }
+
+  /// What fails once may have been our own want of descriptors or memory, and no matter of the port.
+  private func state(ofPort port: UInt16) throws(ProcessError) -> PortState {
+    do throws(ProcessError) {
+      return try PortCheck().state(of: port)
+    } catch {
+      return try PortCheck().state(of: port)
     }
   }
 

@@ -34,6 +34,11 @@ package final class Master {
   private var stopReason = ""
   var noChildren = false
   var sweep: Termination?
+  /// Why the sweep could not tell whether somebody is left.
+  var unverified: ProcessError?
+  private var looksAgain = false
+  /// Workers of whom nobody could say at the last look whether somebody is left.
+  private var unseen: Set<Int> = []
   var outcome = ShutdownOutcome()
   var lastStatus = ""
   var lastReport: MonotonicInstant?
@@ -156,6 +161,7 @@ package final class Master {
       case .orphanReaped(let pid, _): self.sets.reaped(pid)
       case .noChildrenLeft: self.noChildren = true
       case .moreToCollect: more = true
+      case .unreadable: self.lookAgainSoon()
       }
     }
     if more {
@@ -169,7 +175,7 @@ package final class Master {
       }
       return self.drain()
     }
-    for index in self.leaderless.sorted() { self.look(at: self.workers[index]) }
+    for index in self.leaderless.union(self.unseen).sorted() { self.look(at: self.workers[index]) }
     self.drain()
     self.sweep?.membersChanged()
     self.nextLook = self.scheduler.now.advanced(by: self.sets.rest)
@@ -185,12 +191,20 @@ package final class Master {
   package func notifiedReady(worker name: String, by sender: ProcessIdentifier) {
     guard let worker = self.workersByName[name] else { return }
     self.sets.invalidate()
-    let isMember = [ProcessSets.Currency.recent, .exact].contains { currency in
-      self.members(of: worker, currency).contains { $0.processIdentifier == sender }
+    do throws(ProcessError) {
+      for currency in [ProcessSets.Currency.recent, .exact] {
+        let members = try self.members(of: worker, currency)
+        guard members.contains(where: { $0.processIdentifier == sender }) else { continue }
+        self.post(worker, .becameReady)
+        return self.drain()
+      }
+    } catch {
+      // It says so once, so it must not get lost.
+      _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.lookAgainAfter)) {
+        [unowned self, unowned worker] in
+        if worker.life.state == .starting { self.notifiedReady(worker: name, by: sender) }
+      }
     }
-    guard isMember else { return }
-    self.post(worker, .becameReady)
-    self.drain()
   }
 
   /// Something in ourselves broke: remember it, and end the workers.
@@ -240,7 +254,7 @@ package final class Master {
         of: worker.definition,
         members: { [unowned self, unowned worker] in
           self.sets.invalidate()
-          return self.members(of: worker, .recent).map(\.processIdentifier)
+          return ((try? self.members(of: worker, .recent)) ?? []).map(\.processIdentifier)
         },
         whenReady: { [unowned self, unowned worker] in
           self.post(worker, .becameReady)
@@ -307,7 +321,7 @@ package final class Master {
   private func send(_ request: StopRequest, to worker: WorkerRecord) {
     guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
     self.note(worker, "asked by \(request.method) \(request.path)")
-    let members = self.members(of: worker, .recent).map(\.processIdentifier)
+    let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)
     worker.request = self.network.send(request, toPort: port, members: members) {
       [unowned self, unowned worker] refusal in
       worker.request = nil
@@ -329,11 +343,15 @@ package final class Master {
         self.note(worker, "\(error)", isTrouble: true)
       }
     }
-    let members = self.addressees(of: signal, in: worker)
+    let seen = self.addressees(of: signal, in: worker)
+    let members = seen ?? []
     if worker.lastSignal != signal, !members.isEmpty {
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
     worker.lastSignal = signal
+    if seen == nil, let group = worker.groupInReach {
+      _ = try? self.kernel.send(signal, toGroupOf: group)
+    }
     for (process, error) in self.kernel.send(signal, toAll: members) {
       self.note(worker, "\(error): \(process.name.printable)", isTrouble: true)
     }
@@ -343,16 +361,69 @@ package final class Master {
     self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
   }
 
-  func members(of worker: WorkerRecord, _ currency: ProcessSets.Currency) -> [ProcessStatus] {
-    self.sets.members(
+  func members(
+    of worker: WorkerRecord, _ currency: ProcessSets.Currency
+  ) throws(ProcessError) -> [ProcessStatus] {
+    try self.sets.members(
       of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns,
       currency: currency)
   }
 
-  /// A worker whose leader still runs is not empty, without looking.
+  /// Its processes, to signal them; nil if they cannot be seen now.
+  func membersInReach(of worker: WorkerRecord) -> [ProcessStatus]? {
+    var failure: ProcessError?
+    // What passes at once must not make a stop harder.
+    for _ in 0..<3 {
+      do throws(ProcessError) {
+        return try self.members(of: worker, .recent)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { self.note(worker, "cannot see its processes: \(failure)", isTrouble: true) }
+    return nil
+  }
+
+  /// A worker whose leader still runs is not empty, without looking, unless that is a guard that may
+  /// be alone; nor is one that cannot be looked at. If that lasts, somebody is taken to be left.
   func look(at worker: WorkerRecord) {
-    guard !worker.leaderRuns else { return self.lookBelowGuard(of: worker) }
-    self.post(worker, self.members(of: worker, .exact).isEmpty ? .emptied : .membersChanged)
+    guard !worker.leaderRuns || worker.guardian?.hasEnded == true else { return }
+    do throws(ProcessError) {
+      let isEmpty = try self.members(of: worker, .exact).isEmpty
+      worker.blindLooks = 0
+      self.unseen.remove(worker.index)
+      // That nobody is left below a guard is told by its own end.
+      if isEmpty, worker.leaderRuns { return }
+      self.post(worker, isEmpty ? .emptied : .membersChanged)
+    } catch {
+      if worker.blindLooks == 0 { self.note(worker, "cannot see who is left: \(error)", isTrouble: true) }
+      worker.blindLooks += 1
+      if worker.blindLooks > Master.blindLooksToBelieve { self.post(worker, .membersChanged) }
+      self.unseen.insert(worker.index)
+      self.lookAgainSoon()
+    }
+  }
+
+  static let lookAgainAfter = Duration.milliseconds(20)
+  private static let blindLooksToBelieve = 25
+
+  private func lookAgainSoon() {
+    guard !self.looksAgain, self.phase != .ended else { return }
+    self.looksAgain = true
+    _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.lookAgainAfter)) {
+      [unowned self] in
+      self.looksAgain = false
+      if self.phase != .cleaning, self.phase != .ended { self.childrenChanged() }
+    }
+  }
+
+  /// Kills whom it can, without a loop to wait with: there is no orderly way any more.
+  func abandon() {
+    for worker in self.workers where worker.leader != nil { try? self.sets.killCgroup(of: worker.index) }
+    if let everyone = try? self.kernel.descendants(of: self.kernel.selfIdentifier) {
+      self.kernel.send(.kill, toAll: everyone)
+    }
+    for leader in self.leaders.keys { _ = try? self.kernel.send(.kill, toGroupOf: leader) }
   }
 
   func release(_ worker: WorkerRecord) {
@@ -364,6 +435,8 @@ package final class Master {
     self.reaper.release(leader)
     self.leaders[leader] = nil
     self.leaderless.remove(worker.index)
+    self.unseen.remove(worker.index)
+    worker.blindLooks = 0
     worker.leader = nil
   }
 

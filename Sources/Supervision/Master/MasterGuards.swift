@@ -17,6 +17,7 @@ extension Master {
     guard let guardian = worker.guardian else { return }
     switch event {
     case .started(let identity):
+      guardian.hasStarted = true
       // The first process of a pid namespace counts from 1; there we know the program only as its child.
       if !guardian.endsWithGuard {
         guardian.program = identity
@@ -45,38 +46,46 @@ extension Master {
     if let failure = guardian.failure, worker.life.state != .stopping {
       return self.post(worker, .spawnFailed(failure))
     }
-    if case .signaled(let signal, _) = status, worker.lastSignal != .kill {
+    // Before it has started anything it may be asked itself.
+    let wasAsked = worker.lastSignal != nil && !guardian.hasStarted
+    if case .signaled(let signal, _) = status, worker.lastSignal != .kill, !wasAsked {
       self.note(worker, "its guard was ended by \(signal)", isTrouble: true)
     }
     self.post(worker, .leaderEnded(status))
   }
 
-  /// The worker's program has ended and its guard has not: somebody is left, or the guard is about to end.
-  func lookBelowGuard(of worker: WorkerRecord) {
-    guard worker.guardian?.hasEnded == true, !self.members(of: worker, .exact).isEmpty else { return }
-    self.post(worker, .membersChanged)
-  }
-
   /// Whom a signal to the worker goes to: everybody below the guard. The guard is no member, and by
   /// KILL it goes last, because what it watches would escape it otherwise; unless the kernel ends
-  /// them with it.
-  func addressees(of signal: Signal, in worker: WorkerRecord) -> [ProcessStatus] {
-    let members = self.members(of: worker, .recent)
-    guard signal == .kill, worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader,
-      guardian.endsWithGuard || members.isEmpty
-    else { return members }
-    return [self.kernel.status(of: leader.processIdentifier)].compactMap(\.self) + members
+  /// them with it. Nil if nobody can say who is there.
+  func addressees(of signal: Signal, in worker: WorkerRecord) -> [ProcessStatus]? {
+    guard let members = self.membersInReach(of: worker) else { return nil }
+    guard worker.leaderRuns, let guardian = worker.guardian, let leader = worker.leader else {
+      return members
+    }
+    // A signal that came before the program would be lost; the guard ends what it is about to start.
+    let isAboutToStart = members.isEmpty && !guardian.hasStarted && !guardian.hasEnded
+    guard isAboutToStart || signal == .kill && (guardian.endsWithGuard || members.isEmpty) else {
+      return members
+    }
+    do throws(ProcessError) {
+      return [try self.kernel.status(of: leader.processIdentifier)].compactMap(\.self) + members
+    } catch {
+      // Members without it would escape where it is the first of them, and KILL comes again.
+      return members.isEmpty ? nil : members
+    }
   }
 
-  private func expectEnd(ofGuardOf worker: WorkerRecord) {
+  private func expectEnd(ofGuardOf worker: WorkerRecord, within time: Duration = Master.guardsOwnEnd) {
     guard let leader = worker.leader else { return }
-    _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.guardsOwnEnd)) {
-      [weak self, weak worker] in
-      guard let self, let worker, worker.leader == leader, worker.leaderRuns,
-        let status = self.kernel.status(of: leader.processIdentifier)
-      else { return }
-      self.note(worker, "its guard does not end; killing it", isTrouble: true)
-      self.kernel.send(.kill, toAll: [status])
+    _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: time)) { [weak self, weak worker] in
+      guard let self, let worker, worker.leader == leader, worker.leaderRuns else { return }
+      do throws(ProcessError) {
+        guard let status = try self.kernel.status(of: leader.processIdentifier) else { return }
+        self.note(worker, "its guard does not end; killing it", isTrouble: true)
+        self.kernel.send(.kill, toAll: [status])
+      } catch {
+        self.expectEnd(ofGuardOf: worker, within: Master.lookAgainAfter)
+      }
     }
   }
 }

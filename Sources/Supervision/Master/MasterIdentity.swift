@@ -84,15 +84,20 @@ struct MasterIdentity {
       allowance.hardLimits[resource] = resource.hardLimit
     }
     allowance.nice = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
-    allowance.outOfMemoryScore = Self.number(in: "/proc/self/oom_score_adj").map(Int32.init(clamping:)) ?? 0
-    let first = Self.number(in: "/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    allowance.outOfMemoryScore =
+      try Self.number(in: "/proc/self/oom_score_adj").map(Int32.init(clamping:)) ?? 0
+    let first = try Self.number(in: "/proc/sys/net/ipv4/ip_unprivileged_port_start")
     allowance.firstFreePort = first.map(UInt16.init(clamping:)) ?? 1024
     return allowance
   }
 
-  private static func number(in path: String) -> Int? {
-    ProcFile.read(path, limit: 64).flatMap { bytes in
-      Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+  private static func number(in path: String) throws(ProcessError) -> Int? {
+    do throws(Errno) {
+      return try ProcFile.read(path, limit: 64).flatMap { bytes in
+        Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+      }
+    } catch {
+      throw ProcessError(.inspect, doing: "read \(path)", underlyingError: error)
     }
   }
 

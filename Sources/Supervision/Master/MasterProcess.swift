@@ -83,11 +83,14 @@ public final class MasterProcess {
     } catch {
       // Without a loop there is no orderly way; what is below us must not stay.
       self.logger.critical("\(error)")
-      self.kernel.send(.kill, toAll: self.kernel.descendants(of: self.kernel.selfIdentifier))
+      self.master.abandon()
       self.outcome.internalErrors.append("\(error)")
     }
-    self.plan.remove()
-    self.ledger.end(isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty)
+    let leftCgroup = self.plan.remove()
+    if let leftCgroup { self.logger.warning("\(leftCgroup)") }
+    // What is left, the next start has to find.
+    self.ledger.end(
+      isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty && leftCgroup == nil)
     return self.outcome.exitStatus
   }
 

@@ -5,17 +5,11 @@ internal import ProcCtl
 extension Master {
   /// Descendants that belong to no worker, or to one that could not be ended.
   func beginSweep() {
-    var known: Set<ProcessIdentity> = []
-    for worker in self.workers {
-      guard let leader = worker.leader else { continue }
-      known.insert(leader)
-      known.formUnion(self.members(of: worker, .recent).map(\.identity))
-    }
-    let strangers = !self.everyoneLeft().allSatisfy { known.contains($0.identity) }
+    let strangers = self.hasStrangers()
     let target = Termination.Target(
-      members: { [unowned self] in
+      members: { [unowned self] () throws(ProcessError) in
         self.sets.invalidate()
-        return self.everyoneLeft()
+        return try self.everyoneLeft()
       },
       send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) })
     // What survived KILL as part of a worker is not asked again.
@@ -24,6 +18,7 @@ extension Master {
     let sweep = Termination(scheduler: self.scheduler, escalation: escalation, target: target) {
       [unowned self] result in
       self.outcome.survivors = result.survivors.map(\.description)
+      self.unverified = result.unverified
       let stray = "what belonged to no worker"
       if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
       if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
@@ -34,9 +29,24 @@ extension Master {
     sweep.start()
   }
 
-  private func everyoneLeft() -> [ProcessStatus] {
+  /// Whether somebody is left who belongs to no worker; so it is taken to be where nobody can say.
+  private func hasStrangers() -> Bool {
+    do throws(ProcessError) {
+      var known: Set<ProcessIdentity> = []
+      for worker in self.workers {
+        guard let leader = worker.leader else { continue }
+        known.insert(leader)
+        known.formUnion(try self.members(of: worker, .recent).map(\.identity))
+      }
+      return !(try self.everyoneLeft()).allSatisfy { known.contains($0.identity) }
+    } catch {
+      return true
+    }
+  }
+
+  private func everyoneLeft() throws(ProcessError) -> [ProcessStatus] {
     // A leader that has ended is ours to reap, at the very end; whoever else has died meanwhile, now.
-    self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
+    try self.kernel.descendants(of: self.kernel.selfIdentifier).filter { process in
       if process.isDead, process.parent == self.kernel.selfIdentifier,
         self.leaders[process.processIdentifier] == nil, self.kernel.reap(process.processIdentifier) != nil
       {
@@ -63,7 +73,8 @@ extension Master {
     }
     // ECHILD is the kernel's proof; a survivor list that is empty without it would be a lie.
     if self.outcome.survivors.isEmpty, !self.noChildrenLeft() {
-      self.outcome.survivors.append("a child the kernel knows and does not show")
+      self.outcome.survivors.append(
+        self.unverified.map { "nobody can say who: \($0)" } ?? "a child the kernel knows and does not show")
     }
     self.advance(.verified)
   }

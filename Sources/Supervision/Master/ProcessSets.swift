@@ -82,26 +82,28 @@ final class ProcessSets {
 
   /// Everyone of the worker who is not reaped, but for its guard, and for a leader that has
   /// ended: that one is ours to reap.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if nobody can say who is left.
   func members(
     of worker: Int, leader: ProcessIdentifier?, leaderRuns: Bool, currency: Currency
-  ) -> [ProcessStatus] {
+  ) throws(ProcessError) -> [ProcessStatus] {
     var members: [ProcessStatus] = []
     if leaderRuns, let leader {
-      members = self.living(below: leader, of: worker)
+      members = try self.living(below: leader, of: worker)
       self.attribution.remember(members, owner: worker)
     }
     // After the look below the leader: whoever loses a parent between the two is found here.
-    let orphans = self.orphans(currency)
+    let orphans = try self.orphans(currency)
     if let found = orphans.result.members[worker] {
       let known = Set(members.map(\.processIdentifier))
       members += found.filter {
         !known.contains($0.processIdentifier) && !orphans.gone.contains($0.processIdentifier)
       }
     }
-    if let cgroup = self.cgroups[worker], cgroup.isPopulated {
+    if let cgroup = self.cgroups[worker], try cgroup.isPopulated {
       let known = Set(members.map(\.processIdentifier))
-      for pid in cgroup.members() where !known.contains(pid) && (leaderRuns || pid != leader) {
-        if let status = self.kernel.status(of: pid) { members.append(status) }
+      for pid in try cgroup.members() where !known.contains(pid) && (leaderRuns || pid != leader) {
+        if let status = try self.kernel.status(of: pid) { members.append(status) }
       }
     }
     return members
@@ -110,9 +112,11 @@ final class ProcessSets {
   /// The leader and all below it. Of a guard, only what is below it, and alive: it keeps its program's
   /// zombie to the last, and that nobody is left is told by its own end. Who loses a parent there moves
   /// up to the guard, not to us.
-  private func living(below leader: ProcessIdentifier, of worker: Int) -> [ProcessStatus] {
-    guard self.guarded.contains(worker) else { return self.kernel.descendants(below: [leader]) }
-    return self.kernel.descendants(of: leader).filter { !$0.isDead }
+  private func living(
+    below leader: ProcessIdentifier, of worker: Int
+  ) throws(ProcessError) -> [ProcessStatus] {
+    guard self.guarded.contains(worker) else { return try self.kernel.descendants(below: [leader]) }
+    return try self.kernel.descendants(of: leader).filter { !$0.isDead }
   }
 
   /// Kills the worker's cgroup at one stroke, if it has one.
@@ -123,15 +127,25 @@ final class ProcessSets {
   /// Only what hangs below us without a leader above it. With the leader gone,
   /// the topmost of what is left of a worker is a child of ours, so this is all
   /// there is to see, and with nobody there it costs one read.
-  private func orphans(_ currency: Currency) -> OrphanLook {
+  private func orphans(_ currency: Currency) throws(ProcessError) -> OrphanLook {
     let now = self.kernel.now
     if let look = self.orphanLook, look.isExact || (currency == .recent && now < look.goodUntil) {
       return look
     }
-    let children = self.kernel.children(of: self.kernel.selfIdentifier)
+    do throws(ProcessError) {
+      return try self.lookAtOrphans(at: now)
+    } catch {
+      // To signal who was there, the last look will do; it says nothing of who is gone.
+      if currency == .recent, let look = self.orphanLook { return look }
+      throw error
+    }
+  }
+
+  private func lookAtOrphans(at now: MonotonicInstant) throws(ProcessError) -> OrphanLook {
+    let children = try self.kernel.children(of: self.kernel.selfIdentifier)
     let roots = children.filter { !self.isHeld($0) }
-    let found = roots.isEmpty ? [] : self.kernel.descendants(below: roots)
-    let result = self.attribution.attribute(found, kernel: self.kernel)
+    let found = roots.isEmpty ? [] : try self.kernel.descendants(below: roots)
+    let result = try self.attribution.attribute(found, kernel: self.kernel)
     self.lookCost = Self.cost(children: children.count, orphans: found.count)
     let look = OrphanLook(result: result, isExact: true, goodUntil: now.advanced(by: self.rest))
     self.orphanLook = look

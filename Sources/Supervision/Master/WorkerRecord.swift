@@ -14,6 +14,14 @@ final class WorkerRecord {
   var lastSignal: Signal?
   /// The environment's mark on everything this worker starts.
   let cookie: ByteString
+  /// Whose group a signal goes to where nobody can be seen. Unreaped, a process has its group's number for
+  /// itself; a guard keeps its program unreaped, and goes last, or what it watches would escape it.
+  var groupInReach: ProcessIdentifier? {
+    if self.leaderRuns, let program = self.guardian?.program { return program.processIdentifier }
+    return self.leader?.processIdentifier
+  }
+  /// How often in a row nobody could say whether some of its processes are left.
+  var blindLooks = 0
   var timer: TimerIdentifier?
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?

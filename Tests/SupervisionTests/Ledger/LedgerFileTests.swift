@@ -34,10 +34,12 @@ import Testing
   }
 
   private var ledger: Ledger {
-    Ledger(
-      header: Ledger.Header(
-        master: RecordedProcess.current(kernel: LinuxKernel()), namespace: 1, configuration: "/c"),
-      entries: [Ledger.Entry(worker: "alpha", cookie: "alpha:1")])
+    get throws(ProcessError) {
+      Ledger(
+        header: Ledger.Header(
+          master: try RecordedProcess.current(kernel: LinuxKernel()), namespace: 1, configuration: "/c"),
+        entries: [Ledger.Entry(worker: "alpha", cookie: "alpha:1")])
+    }
   }
 
   private func entry(_ pid: Int32) -> Ledger.Entry {
@@ -49,7 +51,7 @@ import Testing
   private func file(_ directory: LedgerDirectory, complain: @escaping (String) -> Void = { _ in }) throws
     -> LedgerFile
   {
-    try LedgerFile(in: directory.path, name: self.name, ledger: self.ledger, complain: complain)
+    try LedgerFile(in: directory.path, name: self.name, ledger: try self.ledger, complain: complain)
   }
 
   @Test func theLivingKeepTheirsAndTheNextOneTakesANumber() throws {
@@ -57,19 +59,19 @@ import Testing
       let first = try self.file(directory)
       let second = try self.file(directory)
       #expect(first.path != second.path)
-      #expect(directory.abandoned(by: self.name).ledgers.isEmpty)
-      #expect(directory.ledgers().count == 2)
+      #expect(try directory.abandoned(by: self.name).ledgers.isEmpty)
+      #expect(try directory.ledgers().count == 2)
       // Letting go is what the kernel does for the dead.
       first.started(self.entry(77))
       first.close()
-      let found = directory.abandoned(by: self.name).ledgers
+      let found = try directory.abandoned(by: self.name).ledgers
       #expect(found.map(\.file.path) == [first.path])
       #expect(found.first?.reading.ledger?["alpha"]?.leader?.processIdentifier.value == 77)
       let third = try self.file(directory)
       #expect(third.path != first.path, "what is abandoned is not written over")
-      for ledger in found { ledger.file.remove() }
-      second.remove()
-      third.remove()
+      for ledger in found { try ledger.file.remove() }
+      try second.remove()
+      try third.remove()
       #expect(self.files(in: directory.path).isEmpty)
     }
   }
@@ -78,7 +80,7 @@ import Testing
     try self.withDirectory { directory in
       let file = try self.file(directory)
       file.close()
-      #expect(directory.abandoned(by: LedgerName(of: nil)).ledgers.isEmpty)
+      #expect(try directory.abandoned(by: LedgerName(of: nil)).ledgers.isEmpty)
       #expect(self.files(in: directory.path).count == 1)
     }
   }
@@ -98,11 +100,11 @@ import Testing
       }
       #expect(shrank > 0 && largest < 200_000, "\(largest)")
       file.started(self.entry(9))
-      #expect(LedgerDirectory.read(file.path)?["alpha"] == self.entry(9))
+      #expect(try LedgerDirectory.read(file.path)?["alpha"] == self.entry(9))
       // It is still ours.
-      #expect(directory.abandoned(by: self.name).ledgers.isEmpty)
+      #expect(try directory.abandoned(by: self.name).ledgers.isEmpty)
       #expect(self.files(in: directory.path).count == 1, "no draft is left")
-      file.remove()
+      try file.remove()
     }
   }
 
@@ -113,12 +115,12 @@ import Testing
       try #require(symlink("/etc/passwd", directory.path.appending(self.name.file(number: 3)).string) == 0)
       let half = directory.path.appending(self.name.draft(of: 99)).string
       close(open(half, O_WRONLY | O_CREAT, 0o600))
-      let (ledgers, problems) = directory.abandoned(by: self.name)
+      let (ledgers, problems) = try directory.abandoned(by: self.name)
       #expect(ledgers.isEmpty && problems.count == 3, "\(problems)")
       #expect(access(half, F_OK) != 0)
       let file = try self.file(directory)
       #expect(file.path.lastComponent?.string == self.name.file(number: 4))
-      file.remove()
+      try file.remove()
     }
   }
 
