@@ -23,8 +23,6 @@ extension Master {
         guardian.program = identity
         self.sets.add(worker: worker.index, program: identity.processIdentifier)
       }
-      // A stop that was faster than the guard had nobody to signal.
-      if let signal = worker.lastSignal { self.send(signal, to: worker) }
     case .failed(let reason):
       guardian.failure = reason
     case .commandEnded(let status, let leftovers):
