@@ -22,6 +22,9 @@ extension Master {
       if !guardian.endsWithGuard {
         guardian.program = identity
         self.sets.add(worker: worker.index, program: identity.processIdentifier)
+      } else if let signal = worker.lastSignal {
+        // Before it minds its signals, none but KILL and STOP reaches a first process (pid_namespaces(7)).
+        self.send(signal, to: worker)
       }
     case .failed(let reason):
       guardian.failure = reason
