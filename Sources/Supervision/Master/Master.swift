@@ -16,12 +16,12 @@ package final class Master {
   let reaper: Reaper
   let sets: ProcessSets
   let workers: [WorkerRecord]
-  private let workersByName: [String: WorkerRecord]
+  let workersByName: [String: WorkerRecord]
   var leaders: [ProcessIdentifier: WorkerRecord] = [:]
   /// Workers whose leader has ended and is not reaped: somebody of theirs is left.
-  private var leaderless: Set<Int> = []
-  private var nextLook = MonotonicInstant(nanoseconds: 0)
-  private var lookTimer: TimerIdentifier?
+  var leaderless: Set<Int> = []
+  var nextLook = MonotonicInstant(nanoseconds: 0)
+  var lookTimer: TimerIdentifier?
   package weak var observer: (any MasterObserver)?
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
@@ -36,9 +36,9 @@ package final class Master {
   var sweep: Termination?
   /// Why the sweep could not tell whether somebody is left.
   var unverified: ProcessError?
-  private var looksAgain = false
+  var looksAgain = false
   /// Workers of whom nobody could say at the last look whether somebody is left.
-  private var unseen: Set<Int> = []
+  var unseen: Set<Int> = []
   var outcome = ShutdownOutcome()
   var lastStatus = ""
   var lastReport: MonotonicInstant?
@@ -133,79 +133,6 @@ package final class Master {
   }
 
   // MARK: Facts
-
-  /// SIGCHLD came: one or many children have ended.
-  ///
-  /// Where looking takes long there is a rest after each look: thousands of
-  /// workers that end one by one are found in groups, not each by a look at all.
-  package func childrenChanged() {
-    guard self.lookTimer == nil else { return }
-    let now = self.scheduler.now
-    guard now < self.nextLook else { return self.lookForEnded() }
-    self.lookTimer = self.scheduler.schedule(at: self.nextLook) { [unowned self] in
-      self.lookTimer = nil
-      self.lookForEnded()
-    }
-  }
-
-  private func lookForEnded() {
-    self.sets.invalidate()
-    var more = false
-    for event in self.reaper.collect() {
-      switch event {
-      case .leaderEnded(let pid, let status):
-        guard let worker = self.leaders[pid] else { continue }
-        worker.leaderRuns = false
-        self.leaderless.insert(worker.index)
-        self.leaderEnded(worker, status)
-      case .orphanReaped(let pid, _): self.sets.reaped(pid)
-      case .noChildrenLeft: self.noChildren = true
-      case .moreToCollect: more = true
-      case .unreadable: self.lookAgainSoon()
-      }
-    }
-    if more {
-      // Signals and timers first; with zombies left, a look would be long and find nobody gone.
-      if self.lookTimer == nil {
-        self.lookTimer = self.scheduler.schedule(at: self.scheduler.now.advanced(by: .milliseconds(1))) {
-          [unowned self] in
-          self.lookTimer = nil
-          self.lookForEnded()
-        }
-      }
-      return self.drain()
-    }
-    for index in self.leaderless.union(self.unseen).sorted() { self.look(at: self.workers[index]) }
-    self.drain()
-    self.sweep?.membersChanged()
-    self.nextLook = self.scheduler.now.advanced(by: self.sets.rest)
-  }
-
-  /// From now on children are somebody else's to wait for.
-  func stopLooking() {
-    if let timer = self.lookTimer { self.scheduler.cancel(timer) }
-    self.lookTimer = nil
-  }
-
-  /// A worker's process says it is ready (sd_notify).
-  package func notifiedReady(worker name: String, by sender: ProcessIdentifier) {
-    guard let worker = self.workersByName[name] else { return }
-    self.sets.invalidate()
-    do throws(ProcessError) {
-      for currency in [ProcessSets.Currency.recent, .exact] {
-        let members = try self.members(of: worker, currency)
-        guard members.contains(where: { $0.processIdentifier == sender }) else { continue }
-        self.post(worker, .becameReady)
-        return self.drain()
-      }
-    } catch {
-      // It says so once, so it must not get lost.
-      _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.lookAgainAfter)) {
-        [unowned self, unowned worker] in
-        if worker.life.state == .starting { self.notifiedReady(worker: name, by: sender) }
-      }
-    }
-  }
 
   /// Something in ourselves broke: remember it, and end the workers.
   package func failed(_ description: String) {
@@ -318,112 +245,8 @@ package final class Master {
     }
   }
 
-  private func send(_ request: StopRequest, to worker: WorkerRecord) {
-    guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
-    self.note(worker, "asked by \(request.method) \(request.path)")
-    let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)
-    worker.request = self.network.send(request, toPort: port, members: members) {
-      [unowned self, unowned worker] refusal in
-      worker.request = nil
-      if let refusal {
-        self.note(worker, "\(request.method) \(request.path) failed: \(refusal)", isTrouble: true)
-      }
-      self.post(worker, refusal.map { .requestFailed($0) } ?? .requestAnswered)
-      self.drain()
-    }
-  }
-
-  func send(_ signal: Signal, to worker: WorkerRecord) {
-    // After a kill everyone may have changed.
-    if signal == .kill {
-      self.sets.invalidate()
-      do throws(ProcessError) {
-        try self.sets.killCgroup(of: worker.index)
-      } catch {
-        self.note(worker, "\(error)", isTrouble: true)
-      }
-    }
-    let seen = self.addressees(of: signal, in: worker)
-    let members = seen ?? []
-    if worker.lastSignal != signal, !members.isEmpty {
-      self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
-    }
-    worker.lastSignal = signal
-    if seen == nil, let group = worker.groupInReach {
-      _ = try? self.kernel.send(signal, toGroupOf: group)
-    }
-    for (process, error) in self.kernel.send(signal, toAll: members) {
-      self.note(worker, "\(error): \(process.name.printable)", isTrouble: true)
-    }
-  }
-
   func note(_ worker: WorkerRecord, _ text: String, isTrouble: Bool = false) {
     self.observer?.workerNoted(worker.definition.name, text, isTrouble: isTrouble)
-  }
-
-  func members(
-    of worker: WorkerRecord, _ currency: ProcessSets.Currency
-  ) throws(ProcessError) -> [ProcessStatus] {
-    try self.sets.members(
-      of: worker.index, leader: worker.leader?.processIdentifier, leaderRuns: worker.leaderRuns,
-      currency: currency)
-  }
-
-  /// Its processes, to signal them; nil if they cannot be seen now.
-  func membersInReach(of worker: WorkerRecord) -> [ProcessStatus]? {
-    var failure: ProcessError?
-    // What passes at once must not make a stop harder.
-    for _ in 0..<3 {
-      do throws(ProcessError) {
-        return try self.members(of: worker, .recent)
-      } catch {
-        failure = error
-      }
-    }
-    if let failure { self.note(worker, "cannot see its processes: \(failure)", isTrouble: true) }
-    return nil
-  }
-
-  /// A worker whose leader still runs is not empty, without looking, unless that is a guard that may
-  /// be alone; nor is one that cannot be looked at. If that lasts, somebody is taken to be left.
-  func look(at worker: WorkerRecord) {
-    guard !worker.leaderRuns || worker.guardian?.hasEnded == true else { return }
-    do throws(ProcessError) {
-      let isEmpty = try self.members(of: worker, .exact).isEmpty
-      worker.blindLooks = 0
-      self.unseen.remove(worker.index)
-      // That nobody is left below a guard is told by its own end.
-      if isEmpty, worker.leaderRuns { return }
-      self.post(worker, isEmpty ? .emptied : .membersChanged)
-    } catch {
-      if worker.blindLooks == 0 { self.note(worker, "cannot see who is left: \(error)", isTrouble: true) }
-      worker.blindLooks += 1
-      if worker.blindLooks > Master.blindLooksToBelieve { self.post(worker, .membersChanged) }
-      self.unseen.insert(worker.index)
-      self.lookAgainSoon()
-    }
-  }
-
-  static let lookAgainAfter = Duration.milliseconds(20)
-  private static let blindLooksToBelieve = 25
-
-  private func lookAgainSoon() {
-    guard !self.looksAgain, self.phase != .ended else { return }
-    self.looksAgain = true
-    _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.lookAgainAfter)) {
-      [unowned self] in
-      self.looksAgain = false
-      if self.phase != .cleaning, self.phase != .ended { self.childrenChanged() }
-    }
-  }
-
-  /// Kills whom it can, without a loop to wait with: there is no orderly way any more.
-  func abandon() {
-    for worker in self.workers where worker.leader != nil { try? self.sets.killCgroup(of: worker.index) }
-    if let everyone = try? self.kernel.descendants(of: self.kernel.selfIdentifier) {
-      self.kernel.send(.kill, toAll: everyone)
-    }
-    for leader in self.leaders.keys { _ = try? self.kernel.send(.kill, toGroupOf: leader) }
   }
 
   func release(_ worker: WorkerRecord) {

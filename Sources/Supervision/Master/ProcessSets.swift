@@ -152,7 +152,7 @@ final class ProcessSets {
     return look
   }
 
-  /// Measured: a microsecond for each child, which is a number in a list and a
+  /// About a microsecond for each child, which is a number in a list and a
   /// waitid(2), and ten for each orphan, whose files in /proc are read.
   private static func cost(children: Int, orphans: Int) -> Duration {
     let cost = Duration.microseconds(children + 10 * orphans)

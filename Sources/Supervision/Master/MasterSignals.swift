@@ -1,0 +1,52 @@
+internal import ProcCtl
+
+/// How a master asks its workers to end, in words and by signals.
+extension Master {
+  func send(_ request: StopRequest, to worker: WorkerRecord) {
+    guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
+    self.note(worker, "asked by \(request.method) \(request.path)")
+    let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)
+    worker.request = self.network.send(request, toPort: port, members: members) {
+      [unowned self, unowned worker] refusal in
+      worker.request = nil
+      if let refusal {
+        self.note(worker, "\(request.method) \(request.path) failed: \(refusal)", isTrouble: true)
+      }
+      self.post(worker, refusal.map { .requestFailed($0) } ?? .requestAnswered)
+      self.drain()
+    }
+  }
+
+  func send(_ signal: Signal, to worker: WorkerRecord) {
+    // After a kill everyone may have changed.
+    if signal == .kill {
+      self.sets.invalidate()
+      do throws(ProcessError) {
+        try self.sets.killCgroup(of: worker.index)
+      } catch {
+        self.note(worker, "\(error)", isTrouble: true)
+      }
+    }
+    let seen = self.addressees(of: signal, in: worker)
+    let members = seen ?? []
+    if worker.lastSignal != signal, !members.isEmpty {
+      self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
+    }
+    worker.lastSignal = signal
+    if seen == nil, let group = worker.groupInReach {
+      _ = try? self.kernel.send(signal, toGroupOf: group)
+    }
+    for (process, error) in self.kernel.send(signal, toAll: members) {
+      self.note(worker, "\(error): \(process.name.printable)", isTrouble: true)
+    }
+  }
+
+  /// Kills whom it can, without a loop to wait with: there is no orderly way any more.
+  func abandon() {
+    for worker in self.workers where worker.leader != nil { try? self.sets.killCgroup(of: worker.index) }
+    if let everyone = try? self.kernel.descendants(of: self.kernel.selfIdentifier) {
+      self.kernel.send(.kill, toAll: everyone)
+    }
+    for leader in self.leaders.keys { _ = try? self.kernel.send(.kill, toGroupOf: leader) }
+  }
+}
