@@ -60,6 +60,11 @@ static inline int cprocctl_socket_pair(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
 }
 
+// A file in memory that closes at an exec (memfd_create(2)).
+static inline int cprocctl_memory_file(const char *name) {
+    return (int)syscall(SYS_memfd_create, name, 1U /* MFD_CLOEXEC */);
+}
+
 // pidfd_send_signal(2) and pidfd_open(2).
 enum {
     CPROCCTL_PIDFD_NONBLOCK = 04000,

@@ -11,6 +11,8 @@ final class NamespacedSpawn {
   private var inner: ProcessIdentity?
   private var told: (status: TerminationStatus, leftovers: Int)?
   private var lastSignal: Signal?
+  /// Why the command could not be started; nil if it was.
+  private(set) var failure: String?
   /// How much longer than the guard inside the one outside waits: it is there for the case that
   /// the one inside fails.
   private static let extraGrace = Duration.seconds(1)
@@ -26,8 +28,7 @@ final class NamespacedSpawn {
       case .started: if let inner = self.inner { self.whenStarted?(inner) }
       case .commandEnded(let status, let leftovers): self.told = (status, leftovers)
       case .ended(let lastSignal): self.lastSignal = lastSignal
-      // It has said so on standard error, and its status says it too.
-      case .failed: break
+      case .failed(let message): self.failure = message
       }
     }
   }
@@ -42,9 +43,14 @@ final class NamespacedSpawn {
       "--signal", ByteString("\(guarded.stopSignal.rawValue)"),
       "--grace", ByteString(guarded.grace.text),
     ]
-    guarded.command = launch.command(guarded.command, channel: self.channel)
+    for (signal, mapped) in guarded.signalMap.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      let mapped = mapped.map { "\($0.rawValue)" } ?? ""
+      launch.options += ["--map-signal", ByteString("\(signal.rawValue):\(mapped)")]
+    }
+    guarded.command = try launch.command(guarded.command, channel: self.channel)
     guarded.stopSignal = .terminate
-    guarded.signalMap[.terminate] = .terminate
+    let dropsTerminate = guarded.signalMap[.terminate] == .some(nil)
+    guarded.signalMap = [.terminate: dropsTerminate ? nil : .terminate]
     guarded.grace += NamespacedSpawn.extraGrace
   }
 

@@ -108,6 +108,10 @@ struct SpawnCommand: Verb {
   @Flag(help: .private)
   var leaveLeftovers = false
 
+  /// The command's environment, from somebody who has put a guard around it.
+  @Option(help: .private)
+  var environmentFd: Int32?
+
   /// The capabilities a master that is not root has handed to us go no further, but for these.
   @Option(help: .private)
   var handOn: String?
@@ -174,6 +178,9 @@ struct SpawnCommand: Verb {
       command.environment = command.environment.setting(
         ByteString(assignment.name), to: ByteString(assignment.value))
     }
+    if let descriptor = self.environmentFd {
+      command.environment = try HandedEnvironment.read(FileDescriptor(rawValue: descriptor))
+    }
     command.directory = self.directory.map { FilePath($0) }
     if let user = self.user {
       command.setup.credentials = try ChildSetup.Credentials(user: user, group: self.group)
@@ -225,6 +232,9 @@ struct SpawnCommand: Verb {
     }
     let commandGuard = try CommandGuard(guarded, on: loop)
     commandGuard.whenCommandEnded = { status, leftovers in
+      if let failure = namespace?.failure {
+        return reporter.failed(failure, exitStatus: status.shellStatus)
+      }
       let (status, leftovers) = namespace?.end ?? (status, leftovers)
       reporter.commandEnded(status, leftovers: leftovers)
     }

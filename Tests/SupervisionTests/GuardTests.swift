@@ -45,11 +45,10 @@ import Testing
     command.setup.nice = -5
     command.setup.outOfMemoryScore = -100
     let launch = GuardLaunch(program: .path("/bin/procctl"), namespace: .privileged, leftovers: .left)
-    let guarded = launch.command(command, channel: try GuardChannel(on: EventLoop()))
+    let guarded = try launch.command(command, channel: try GuardChannel(on: EventLoop()))
     #expect(
       guarded.arguments.map(\.description) == [
-        "spawn", "--status-fd", "3", "--lifeline", "3", "--leave-leftovers", "--env",
-        "NOTIFY_SOCKET=@somewhere",
+        "spawn", "--status-fd", "3", "--lifeline", "3", "--environment-fd", "4", "--leave-leftovers",
         "--chdir", "/srv", "--user", "33", "--group", "34", "--ambient-caps", "kill,net_bind_service",
         "--no-new-privs", "--limit", "nofile=10:unlimited", "--umask", "27", "--nice=-5",
         "--oom-score-adj=-100",
@@ -58,7 +57,11 @@ import Testing
     var own = ChildSetup()
     own.processNamespace = .privileged
     #expect(guarded.setup == own && guarded.directory == nil)
-    #expect(guarded.passedDescriptors.map(\.target.rawValue) == [3])
+    #expect(guarded.passedDescriptors.map(\.target.rawValue) == [3, 4])
+    // What the command's environment says is nothing the guard itself is to obey.
+    command.environment = command.environment.setting("LD_PRELOAD", to: "/tmp/theirs.so")
+    let preloading = try launch.command(command, channel: try GuardChannel(on: EventLoop()))
+    #expect(preloading.environment.value(of: "LD_PRELOAD") == Environment.inherit.value(of: "LD_PRELOAD"))
   }
 
   @Test("in a namespace made without rights nobody can be another user")

@@ -47,7 +47,7 @@ package struct Attribution<Owner: Hashable> {
       self.ownersSeenAbove[identity] = nil
     }
     // The leader itself is known by its number.
-    guard members.count > 1 else { return }
+    guard members.contains(where: { self.leaders[$0.processIdentifier] == nil }) else { return }
     let identities = members.map(\.identity)
     self.seenBelow[owner] = identities
     for identity in identities { self.ownersSeenAbove[identity] = owner }

@@ -53,6 +53,11 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
       self.rawValue = number
       return
     }
+    // As those without a name describe themselves.
+    if upper.hasPrefix("SIGNAL "), let number = Int32(upper.dropFirst(7)), (1...64).contains(number) {
+      self.rawValue = number
+      return
+    }
     if upper.hasPrefix("SIG") { upper.removeFirst(3) }
     if let known = Signal.names.first(where: { $0.0 == upper }) {
       self.rawValue = known.1

@@ -24,6 +24,15 @@ public struct Environment: Sendable {
   /// No variables but those added.
   public static var empty: Environment { Environment(base: .empty) }
 
+  /// Exactly these `NAME=VALUE` strings.
+  package init(entries: [ByteString]) {
+    self.base = .empty
+    self.changes = entries.map { entry in
+      let name = Environment.name(of: entry)
+      return (name, ByteString(bytes: entry.bytes.dropFirst(name.bytes.count + 1)))
+    }
+  }
+
   /// Returns the environment with the variable set to the value.
   public func setting(_ name: ByteString, to value: ByteString) -> Environment {
     var copy = self

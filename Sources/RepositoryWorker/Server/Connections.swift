@@ -5,6 +5,8 @@ internal import Synchronization
 final class Connections: Sendable {
   private struct State {
     var channels: [ObjectIdentifier: any Channel] = [:]
+    /// Told to end: NIO's handler takes that once, and a second time for a mistake.
+    var told: Set<ObjectIdentifier> = []
     var isEnding = false
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
@@ -15,11 +17,13 @@ final class Connections: Sendable {
     let id = ObjectIdentifier(channel)
     let isEnding = self.state.withLock { state in
       state.channels[id] = channel
+      if state.isEnding { state.told.insert(id) }
       return state.isEnding
     }
     channel.closeFuture.whenComplete { _ in
       let waiters = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
         state.channels[id] = nil
+        state.told.remove(id)
         guard state.channels.isEmpty else { return [] }
         defer { state.waiters = [] }
         return state.waiters
@@ -33,7 +37,7 @@ final class Connections: Sendable {
   func endWhenIdle() {
     let channels = self.state.withLock { state in
       state.isEnding = true
-      return Array(state.channels.values)
+      return state.channels.compactMap { id, channel in state.told.insert(id).inserted ? channel : nil }
     }
     for channel in channels { Connections.end(channel) }
   }

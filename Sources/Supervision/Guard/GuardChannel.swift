@@ -11,11 +11,14 @@ internal import SystemPackage
 package final class GuardChannel: WorkerGuard {
   /// The number of the guard's end in the guard.
   static let descriptorInGuard = FileDescriptor(rawValue: 3)
+  /// The number, in the guard, of the file that holds its command's environment.
+  static let environmentInGuard = FileDescriptor(rawValue: 4)
   /// Longer lines are no events.
   private static let longestLine = 1 << 16
 
   private let own: FileDescriptor
   private var guards: FileDescriptor?
+  private var environment: FileDescriptor?
   private let loop: EventLoop
   private var isWatched = false
   private var isOpen = true
@@ -41,21 +44,50 @@ package final class GuardChannel: WorkerGuard {
     }
   }
 
-  /// What the guard gets; nil once it was let go of.
-  package var passedDescriptor: Command.PassedDescriptor? {
-    self.guards.map { Command.PassedDescriptor(source: $0, target: GuardChannel.descriptorInGuard) }
+  /// What the guard gets: its end, and the command's environment, `NAME=VALUE` strings that end with a
+  /// zero byte. In a file, because a guard has our rights: in its own environment these strings could
+  /// make it load somebody's code (ld.so(8)), and on its command line everybody could read them.
+  ///
+  /// - Throws: `ProcessError` with code `.contain`.
+  package func descriptors(
+    handing environment: Environment
+  ) throws(ProcessError) -> [Command.PassedDescriptor] {
+    let file = cprocctl_memory_file("procctl-environment")
+    guard let guards = self.guards, file >= 0 else {
+      throw ProcessError(
+        .contain, doing: "make a file for a guard's environment", underlyingError: Errno(rawValue: errno))
+    }
+    self.environment = FileDescriptor(rawValue: file)
+    var rest = Array(environment.entries().map { $0.bytes + [0] }.joined())[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw ProcessError(
+          .contain, doing: "write a guard's environment", underlyingError: Errno(rawValue: errno))
+      }
+      rest = rest.dropFirst(count)
+    }
+    return [
+      Command.PassedDescriptor(source: guards, target: GuardChannel.descriptorInGuard),
+      Command.PassedDescriptor(
+        source: FileDescriptor(rawValue: file), target: GuardChannel.environmentInGuard),
+    ]
   }
 
   /// Lets go of the guard's end, so that its death is seen as the end of the stream.
   package func guardWasSpawned() {
     if let guards = self.guards { Glibc.close(guards.rawValue) }
     self.guards = nil
+    if let environment = self.environment { Glibc.close(environment.rawValue) }
+    self.environment = nil
   }
 
   package func drain() {
     guard self.isOpen else { return }
     var buffer = [UInt8](repeating: 0, count: 4096)
-    while true {
+    // What is told may end this very start, and close us.
+    while self.isOpen {
       let count = recv(self.own.rawValue, &buffer, buffer.count, Int32(MSG_DONTWAIT))
       if count < 0, errno == EINTR { continue }
       if count > 0 {

@@ -25,7 +25,13 @@ package struct GuardLaunch: Sendable {
 
   /// Why a command with this set-up cannot be run under it; nil if it can.
   package func obstacle(to setup: ChildSetup) -> ProcessError? {
-    guard self.namespace == .unprivileged, let credentials = setup.credentials else { return nil }
+    guard self.namespace == .unprivileged else { return nil }
+    if let capabilities = setup.capabilities, !capabilities.isEmpty {
+      return ProcessError(
+        .contain,
+        doing: "have capabilities (\(capabilities)) in a pid namespace that was made without rights")
+    }
+    guard let credentials = setup.credentials else { return nil }
     return ProcessError(
       .contain,
       doing:
@@ -33,12 +39,17 @@ package struct GuardLaunch: Sendable {
     )
   }
 
-  /// The guard's command line. Streams, environment and session are those of the command; what
-  /// changes who it is and what it may goes to the guard as options, because the guard keeps our
-  /// rights: a command that runs as somebody else cannot harm it.
-  package func command(_ guarded: Command, channel: GuardChannel) -> Command {
+  /// The guard's command line. Streams and session are those of the command; what changes who it is
+  /// and what it may goes to the guard as options, and its environment by a file, because the guard
+  /// keeps our rights: a command that runs as somebody else cannot harm it.
+  ///
+  /// - Throws: `ProcessError` with code `.contain`.
+  package func command(_ guarded: Command, channel: GuardChannel) throws(ProcessError) -> Command {
     let descriptor = ByteString("\(GuardChannel.descriptorInGuard.rawValue)")
-    var arguments: [ByteString] = ["spawn", "--status-fd", descriptor, "--lifeline", descriptor]
+    var arguments: [ByteString] = [
+      "spawn", "--status-fd", descriptor, "--lifeline", descriptor, "--environment-fd",
+      ByteString("\(GuardChannel.environmentInGuard.rawValue)"),
+    ]
     if self.leftovers == .left { arguments.append("--leave-leftovers") }
     if let inherited = self.capabilities?.inherited {
       arguments += ["--hand-on", ByteString(inherited.names.joined(separator: ","))]
@@ -59,7 +70,8 @@ package struct GuardLaunch: Sendable {
     command.setup = ChildSetup()
     command.setup.processNamespace = self.namespace
     command.setup.handedCapabilities = self.capabilities?.own
-    if let passed = channel.passedDescriptor { command.passedDescriptors = [passed] }
+    command.environment = .inherit
+    command.passedDescriptors = try channel.descriptors(handing: guarded.environment)
     return command
   }
 
@@ -67,10 +79,6 @@ package struct GuardLaunch: Sendable {
     let setup = command.setup
     var options: [ByteString] = []
     func add(_ name: ByteString, _ value: String) { options += [name, ByteString(value)] }
-    // The guard would not pass it on: it is meant for the process it was set for.
-    if let socket = command.environment.value(of: "NOTIFY_SOCKET") {
-      options += ["--env", ByteString(bytes: Array("NOTIFY_SOCKET=".utf8) + socket.bytes)]
-    }
     if let directory = command.directory {
       options += ["--chdir", directory.withPlatformString { ByteString(cString: $0) }]
     }

@@ -1,3 +1,5 @@
+internal import CProcCtl
+internal import Glibc
 internal import Logging
 internal import ProcCtl
 internal import SystemPackage
@@ -12,6 +14,7 @@ final class LeftoverStop {
   private let logger: Logger
   /// Ours, which is as empty as theirs and shall stay.
   private let ownCgroup: FilePath?
+  private let mayBeMisled: Bool
   /// We, and those above us.
   private var exempt: Set<ProcessIdentity> = []
   private var ledgers: [Dealt] = []
@@ -45,6 +48,8 @@ final class LeftoverStop {
     self.kernel = kernel
     self.logger = logger
     self.ownCgroup = ownCgroup
+    let held = try? HeldCapabilities.current().effective
+    self.mayBeMisled = geteuid() != 0 && held?.contains(.kill) != false
   }
 
   /// How long it looks again before what cannot be looked at is left alone.
@@ -191,14 +196,15 @@ final class LeftoverStop {
       root.mark = remains.entry.map { .init(subreaper: nil, cookie: $0.cookie) }
       if let leader = remains.leader {
         root.leader = leader.processIdentifier
-        root.target = try leader.living(kernel: self.kernel)
+        root.target = try self.believed(leader.living(kernel: self.kernel), of: remains.entry)
         if root.target != nil, remains.entry?.leaderIsGuard == true {
           root.isSupervised = true
           supervisors.insert(leader)
         }
       }
       // In our own nobody may be killed at birth (cgroup.kill, cgroups(7)): we have our number from the dead.
-      if let cgroup = remains.cgroup.flatMap({ ledger.cgroups[$0] }), cgroup.path != self.ownCgroup,
+      if !self.mayBeMisled, let cgroup = remains.cgroup.flatMap({ ledger.cgroups[$0] }),
+        cgroup.path != self.ownCgroup,
         try self.isWithoutUs(cgroup)
       {
         cgroups[index] = cgroup
@@ -209,6 +215,15 @@ final class LeftoverStop {
       loop: self.loop, parts: [ForeignStop.Part(StopSelection(roots: roots), cgroups: cgroups)],
       supervisors: supervisors, exempt: self.exempt)
     return Stop(foreign: foreign, remains: remains, escalation: escalation)
+  }
+
+  /// A master that gave up root keeps the right to signal others, and its ledger is a file that its
+  /// user's other processes can write, workers among them. A number alone must not be believed there.
+  private func believed(
+    _ leader: ProcessStatus?, of entry: Ledger.Entry?
+  ) throws(ProcessError) -> ProcessStatus? {
+    guard let leader, let entry, self.mayBeMisled else { return leader }
+    return try self.kernel.cookie(of: leader.processIdentifier) == entry.cookie ? leader : nil
   }
 
   private func isWithoutUs(_ cgroup: Cgroup) throws(ProcessError) -> Bool {

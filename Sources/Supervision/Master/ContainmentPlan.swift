@@ -97,14 +97,17 @@ struct ContainmentPlan {
     case .guardian:
       break
     case .pidNamespace:
-      return .guardian(self.launch(in: self.namespace))
+      return .guardian(self.launch(definition, in: self.namespace))
     }
-    return .guardian(self.launch(in: nil))
+    return .guardian(self.launch(definition, in: nil))
   }
 
-  private func launch(in namespace: ProcessNamespace?) -> GuardLaunch {
+  private func launch(_ definition: WorkerDefinition, in namespace: ProcessNamespace?) -> GuardLaunch {
     var launch = GuardLaunch(program: self.guardProgram, namespace: namespace, leftovers: .left)
     launch.capabilities = self.capabilities
+    // Should it be asked itself, it must not be less patient than we are.
+    let grace = definition.stop.timeForSignals + .seconds(1)
+    launch.options = ["--grace", ByteString(grace.text)]
     return launch
   }
 

@@ -12,6 +12,8 @@ final class GuardedStart {
   var failure: String?
   /// The program has ended, by the guard's word.
   var hasEnded = false
+  /// Nobody was left below it once, after its program's end.
+  var isExpectedToEnd = false
   /// It has said that the program runs.
   var hasStarted = false
 

@@ -69,7 +69,7 @@ final class LoopStarter: WorkerStarter {
       // What can be known beforehand is an error of the start, not one told by the guard.
       if let obstacle = prepared.command.obstacle() { throw obstacle }
       let channel = try GuardChannel(on: self.loop)
-      prepared.command = launch.command(prepared.command, channel: channel)
+      prepared.command = try launch.command(prepared.command, channel: channel)
       prepared.workerGuard = channel
       prepared.endsWithLeader = launch.namespace != nil
       let release = prepared.afterSpawn

@@ -238,7 +238,7 @@ package final class Master {
         GuardedStart($0, endsWithGuard: prepared.endsWithLeader)
       }
       self.ledger?.started(worker.ledgerEntry(cgroup: prepared.cgroup?.path))
-      self.post(worker, .spawned)
+      self.post(worker, prepared.workerGuard == nil ? .spawned : .guardSpawned)
       self.listen(to: worker)
     } catch {
       self.post(worker, .spawnFailed(error.description))

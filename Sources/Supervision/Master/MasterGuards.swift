@@ -18,6 +18,7 @@ extension Master {
     switch event {
     case .started(let identity):
       guardian.hasStarted = true
+      self.post(worker, .programStarted)
       // The first process of a pid namespace counts from 1; there we know the program only as its child.
       if !guardian.endsWithGuard {
         guardian.program = identity
@@ -44,7 +45,7 @@ extension Master {
     guardian.workerGuard.drain()
     if guardian.hasEnded { return }
     guardian.hasEnded = true
-    if let failure = guardian.failure, worker.life.state != .stopping {
+    if let failure = guardian.failure, !guardian.hasStarted, worker.life.state != .stopping {
       return self.post(worker, .spawnFailed(failure))
     }
     // Before it has started anything it may be asked itself.
@@ -76,7 +77,14 @@ extension Master {
     }
   }
 
-  private func expectEnd(ofGuardOf worker: WorkerRecord, within time: Duration = Master.guardsOwnEnd) {
+  /// Nobody is left below the guard, so it is about to end. Called again it changes nothing.
+  func expectEnd(ofGuardOf worker: WorkerRecord) {
+    guard worker.guardian?.isExpectedToEnd == false else { return }
+    worker.guardian?.isExpectedToEnd = true
+    self.killGuard(of: worker, after: Master.guardsOwnEnd)
+  }
+
+  private func killGuard(of worker: WorkerRecord, after time: Duration) {
     guard let leader = worker.leader else { return }
     _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: time)) { [weak self, weak worker] in
       guard let self, let worker, worker.leader == leader, worker.leaderRuns else { return }
@@ -85,7 +93,7 @@ extension Master {
         self.note(worker, "its guard does not end; killing it", isTrouble: true)
         self.kernel.send(.kill, toAll: [status])
       } catch {
-        self.expectEnd(ofGuardOf: worker, within: Master.lookAgainAfter)
+        self.killGuard(of: worker, after: Master.lookAgainAfter)
       }
     }
   }

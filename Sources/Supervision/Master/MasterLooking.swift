@@ -109,7 +109,7 @@ extension Master {
       worker.blindLooks = 0
       self.unseen.remove(worker.index)
       // That nobody is left below a guard is told by its own end.
-      if isEmpty, worker.leaderRuns { return }
+      if isEmpty, worker.leaderRuns { return self.expectEnd(ofGuardOf: worker) }
       self.post(worker, isEmpty ? .emptied : .membersChanged)
     } catch {
       if worker.blindLooks == 0 { self.note(worker, "cannot see who is left: \(error)", isTrouble: true) }

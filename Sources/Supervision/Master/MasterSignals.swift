@@ -44,9 +44,13 @@ extension Master {
   /// Kills whom it can, without a loop to wait with: there is no orderly way any more.
   func abandon() {
     for worker in self.workers where worker.leader != nil { try? self.sets.killCgroup(of: worker.index) }
+    // What a guard watches would escape if it went first; when we are gone it ends them.
+    let guards = Set(self.workers.filter { $0.guardian?.endsWithGuard == false }.compactMap(\.leader))
     if let everyone = try? self.kernel.descendants(of: self.kernel.selfIdentifier) {
-      self.kernel.send(.kill, toAll: everyone)
+      self.kernel.send(.kill, toAll: everyone.filter { !guards.contains($0.identity) })
     }
-    for leader in self.leaders.keys { _ = try? self.kernel.send(.kill, toGroupOf: leader) }
+    for (leader, worker) in self.leaders where worker.guardian?.endsWithGuard != false {
+      _ = try? self.kernel.send(.kill, toGroupOf: leader)
+    }
   }
 }

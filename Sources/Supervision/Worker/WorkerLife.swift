@@ -13,6 +13,9 @@ package struct WorkerLife: Sendable {
     /// The port check before a start: nil if it is free, else who has it.
     case portChecked(holder: String?)
     case spawned
+    /// A guard runs that is about to start the program; `.programStarted` or `.spawnFailed` follows.
+    case guardSpawned
+    case programStarted
     case spawnFailed(String)
     case becameReady
     case leaderEnded(TerminationStatus)
@@ -39,7 +42,7 @@ package struct WorkerLife: Sendable {
   package enum Effect: Sendable, Equatable {
     /// Find out who has the port; answer with `.portChecked`.
     case checkPort
-    /// Answer with `.spawned` or `.spawnFailed`; the latter may also follow the former, once nobody is left.
+    /// Answer with `.spawned`, `.guardSpawned` or `.spawnFailed`; the latter may also follow, once nobody is left.
     case spawn
     /// Start watching for readiness; answer with `.becameReady`.
     case awaitReadiness
@@ -109,6 +112,8 @@ package struct WorkerLife: Sendable {
     case .kill: self.push(at: now) { run, now in run.skipToKill(at: now) }
     case .portChecked(let holder): self.portChecked(holder: holder, at: now)
     case .spawned: self.spawned(at: now)
+    case .guardSpawned: self.spawned(at: now, byGuard: true)
+    case .programStarted: self.programStarted(at: now)
     case .spawnFailed(let reason): self.spawnFailed(reason, at: now)
     case .becameReady: self.becameReady(at: now)
     case .leaderEnded(let status): self.leaderEnded(status, at: now)
@@ -154,16 +159,22 @@ package struct WorkerLife: Sendable {
     return [.spawn]
   }
 
-  private mutating func spawned(at now: MonotonicInstant) -> [Effect] {
+  private mutating func programStarted(at now: MonotonicInstant) -> [Effect] {
+    self.trouble = nil
+    guard self.state == .starting, self.definition.ready == .none else { return [] }
+    return self.becomeReady(at: now)
+  }
+
+  private mutating func spawned(at now: MonotonicInstant, byGuard: Bool = false) -> [Effect] {
     self.leaderRuns = true
     self.starts += 1
-    self.trouble = nil
+    if !byGuard { self.trouble = nil }
     guard self.state == .waiting else {
       // Stopped in between: end what was just made.
       return self.beginStop(EscalationRun(self.definition.stop), why: "stopped while starting", at: now)
     }
     self.readySince = nil
-    if self.definition.ready == .none {
+    if self.definition.ready == .none, !byGuard {
       return [.entered(.starting, "")] + self.becomeReady(at: now)
     }
     self.state = .starting

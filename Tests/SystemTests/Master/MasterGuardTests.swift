@@ -135,8 +135,8 @@ extension SystemTests {
               TestWorker(
                 "alpha", ["hold"], "stop = [ { signal = \"TERM\", wait = \"30s\" } ]", containment.line)
             ])
-          // Without a probe it counts as ready when its guard runs, which has not come to its program then.
-          try await master.allReady()
+          // Then its guard runs and has not come to its program.
+          try await master.expect("alpha starting")
           let (result, took) = try await master.stop()
           #expect(result.ending == .exited(0), "\(result.errors)")
           #expect(took < .seconds(10))
@@ -205,6 +205,45 @@ extension SystemTests {
         #expect(await !master.says("alpha ready", within: .milliseconds(300)))
         try gate.open()
         try await master.allReady()
+        #expect(try await master.stop().result.ending == .exited(0))
+      }
+    }
+
+    @Test("what the worker's environment says is for the worker, and not for its guard")
+    func environment() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let master = try MasterRun(
+          session,
+          [
+            TestWorker(
+              "alpha", ["tell", Bytes(fifo.path), "up"],
+              "environment = { LD_LIBRARY_PATH = \"/nowhere/at/all\", SECRET = \"a b=c\" }",
+              Containment.guardian.line)
+          ])
+        let pid = try #require(try await fifo.expect("up")["up"])
+        let guardian = try #require(master.children.first)
+        for variable in ["LD_LIBRARY_PATH=/nowhere/at/all", "SECRET=a b=c"] {
+          #expect(ProcTable.environment(of: pid, holds: variable))
+          #expect(!ProcTable.environment(of: guardian.pid, holds: variable))
+        }
+        #expect(ProcTable.text("/proc/\(guardian.pid)/cmdline")?.contains("SECRET") == false)
+        #expect(try await master.stop().result.ending == .exited(0))
+      }
+    }
+
+    @Test("what a guard cannot start is said once, and never called ready")
+    func cannotExecute() async throws {
+      try await withSession { session in
+        let file = try session.write("no program\n", to: "text")
+        try #require(chmod(file, 0o755) == 0)
+        var worker = TestWorker("alpha", [], Containment.guardian.line)
+        worker.command = [file]
+        let master = try MasterRun(session, [worker])
+        for _ in 0..<2 { try await master.expect("alpha starting") }
+        try await session.until("the second guard has ended") { master.children.isEmpty }
+        #expect(master.said.ranges(of: "alpha blocked").count == 1)
+        #expect(!master.said.contains("ready"))
         #expect(try await master.stop().result.ending == .exited(0))
       }
     }
