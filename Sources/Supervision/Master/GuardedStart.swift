@@ -12,6 +12,8 @@ final class GuardedStart {
   var failure: String?
   /// The program has ended, by the guard's word.
   var hasEnded = false
+  /// Nobody is left below the guard, so its own end is due.
+  var isExpectedToEnd = false
 
   init(_ workerGuard: any WorkerGuard, endsWithGuard: Bool) {
     self.workerGuard = workerGuard

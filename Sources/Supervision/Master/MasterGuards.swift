@@ -18,10 +18,7 @@ extension Master {
     switch event {
     case .started(let identity):
       // The first process of a pid namespace counts from 1; there we know the program only as its child.
-      if !guardian.endsWithGuard {
-        guardian.program = identity
-        self.sets.add(worker: worker.index, program: identity.processIdentifier)
-      }
+      if !guardian.endsWithGuard { guardian.program = identity }
       // A stop that was faster than the guard had nobody to signal.
       if let signal = worker.lastSignal { self.send(signal, to: worker) }
     case .failed(let reason):
@@ -40,6 +37,12 @@ extension Master {
   func leaderEnded(_ worker: WorkerRecord, _ status: TerminationStatus) {
     guard let guardian = worker.guardian else { return self.post(worker, .leaderEnded(status)) }
     guardian.workerGuard.drain()
+    // Of a guard that was killed we have inherited it, and nobody else can get its number before we reap it.
+    if let program = guardian.program,
+      self.kernel.status(of: program.processIdentifier)?.identity == program
+    {
+      self.sets.add(worker: worker.index, program: program.processIdentifier)
+    }
     if guardian.hasEnded { return }
     guardian.hasEnded = true
     if let failure = guardian.failure, worker.life.state != .stopping {
@@ -53,7 +56,9 @@ extension Master {
 
   /// The worker's program has ended and its guard has not: somebody is left, or the guard is about to end.
   func lookBelowGuard(of worker: WorkerRecord) {
-    guard worker.guardian?.hasEnded == true, !self.members(of: worker, .exact).isEmpty else { return }
+    guard worker.guardian?.hasEnded == true else { return }
+    // Whoever was left when the guard counted may be gone by now.
+    if self.members(of: worker, .exact).isEmpty { return self.expectEnd(ofGuardOf: worker) }
     self.post(worker, .membersChanged)
   }
 
@@ -69,12 +74,21 @@ extension Master {
   }
 
   private func expectEnd(ofGuardOf worker: WorkerRecord) {
-    guard let leader = worker.leader else { return }
+    guard let leader = worker.leader, let guardian = worker.guardian, !guardian.isExpectedToEnd else {
+      return
+    }
+    guardian.isExpectedToEnd = true
     _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: Master.guardsOwnEnd)) {
       [weak self, weak worker] in
       guard let self, let worker, worker.leader == leader, worker.leaderRuns,
         let status = self.kernel.status(of: leader.processIdentifier)
       else { return }
+      guardian.isExpectedToEnd = false
+      self.sets.invalidate()
+      guard self.members(of: worker, .exact).isEmpty else {
+        self.look(at: worker)
+        return self.drain()
+      }
       self.note(worker, "its guard does not end; killing it", isTrouble: true)
       self.kernel.send(.kill, toAll: [status])
     }

@@ -11,7 +11,8 @@ extension Master {
       known.insert(leader)
       known.formUnion(self.members(of: worker, .recent).map(\.identity))
     }
-    let strangers = !self.everyoneLeft().allSatisfy { known.contains($0.identity) }
+    // Zombies are their parent's affair: a guard keeps one that is not counted as its worker's.
+    let strangers = self.everyoneLeft().contains { !$0.isDead && !known.contains($0.identity) }
     let target = Termination.Target(
       members: { [unowned self] in
         self.sets.invalidate()
