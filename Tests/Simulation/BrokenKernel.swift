@@ -32,11 +32,22 @@ final class BrokenKernel: Kernel {
   }
 
   func children(of process: ProcessIdentifier) -> [ProcessIdentifier] {
-    guard self.bug == .actsOnOldLook else { return self.kernel.children(of: process) }
+    guard self.bug == .actsOnOldLook else { return self.childrenSeen(of: process) }
     if let (until, children) = self.oldChildren[process], self.now < until { return children }
     let children = self.kernel.children(of: process)
     self.oldChildren[process] = (self.now.advanced(by: .milliseconds(50)), children)
     return children
+  }
+
+  private func childrenSeen(of process: ProcessIdentifier) -> [ProcessIdentifier] {
+    let children = self.kernel.children(of: process)
+    switch self.bug {
+    case .forgetsGuardsOrphans where process == self.selfIdentifier:
+      return children.filter { self.kernel.processes[$0]?.guardian == nil }
+    case .overlooksLeftovers where self.kernel.processes[process]?.guards?.hasProgramEnded == true:
+      return []
+    default: return children
+    }
   }
 
   func allProcesses() -> [ProcessStatus] { self.kernel.allProcesses() }

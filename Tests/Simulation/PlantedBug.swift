@@ -19,6 +19,12 @@ package enum PlantedBug: String, Sendable, CaseIterable {
   case forgetsContinue = "forgets-continue"
   case takesPortForFree = "takes-port-for-free"
   case skipsSweep = "skips-sweep"
+  /// What a guard leaves behind when it dies is not looked for.
+  case forgetsGuardsOrphans = "forgets-guards-orphans"
+  /// What the command of a guard leaves behind below it is not looked for.
+  case overlooksLeftovers = "overlooks-leftovers"
+  /// The end of a command is not learned from its guard.
+  case ignoresGuardsWord = "ignores-guards-word"
 
   /// The rules one of which it breaks first.
   package var breaks: Set<Rule> {
@@ -26,7 +32,7 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case .leaderExitEndsStop: [.stoppedMeansEmpty, .startsAlone]
     case .restartsAfterStop: [.stopIsKept, .noStartAfterStop]
     case .reapsLeaderFirst: [.noSignalToInnocents, .noSignalAfterReap, .startsAlone]
-    case .actsOnOldLook: [.noSignalAfterReap]
+    case .actsOnOldLook: [.noSignalAfterReap, .startsAlone, .stoppedMeansEmpty]
     case .ignoresDeadlines: [.deadlinesAreKept]
     case .reportsTwice: [.oneReport]
     case .neverKills: [.failedMeansUnkillable]
@@ -34,6 +40,9 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case .forgetsContinue: [.signalsAreSeen]
     case .takesPortForFree: [.startsAlone, .stoppedMeansEmpty]
     case .skipsSweep: [.reportIsTrue]
+    case .forgetsGuardsOrphans: [.stoppedMeansEmpty, .startsAlone]
+    case .overlooksLeftovers: [.deadlinesAreKept, .noSignalToInnocents]
+    case .ignoresGuardsWord: [.endsAreNoticed]
     }
   }
 

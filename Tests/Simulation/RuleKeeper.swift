@@ -25,7 +25,7 @@ final class RuleKeeper: MasterObserver {
   private var isStopped = false
   private var stopsBegun = 0
   private var survivors = 0
-  private var heldPorts = 0
+  private var heldPorts = 0...0
   private var outcomes: [ShutdownOutcome] = []
   private(set) var violations: [Violation] = []
   /// Somebody was impatient: graces are cut short.
@@ -38,6 +38,7 @@ final class RuleKeeper: MasterObserver {
     self.views = Array(repeating: View(), count: schedule.definitions.count)
     kernel.whenSpawning = { [unowned self] in self.starting($0) }
     kernel.whenSignalled = { [unowned self] in self.signalled($1, by: $0) }
+    kernel.whenProgramEnded = { [unowned self] in self.programEnded($0) }
     kernel.whenViolated = { [unowned self] in self.violated($0, $1, $2) }
   }
 
@@ -121,9 +122,7 @@ final class RuleKeeper: MasterObserver {
     }
     guard signal == .kill, !self.isHurried else { return }
     // The leader's end, or a refusal to stop when asked in words, shortens what follows.
-    let leaderLives = self.kernel.living(of: process.owner).contains {
-      $0.parent == self.kernel.selfIdentifier && $0.session == $0.pid && self.isLeader($0)
-    }
+    let leaderLives = self.kernel.living(of: process.owner).contains { self.isLeader($0) && self.isHeld($0) }
     let grace = self.schedule.definitions[process.owner].stop.reduce(Duration.zero) { sum, step in
       if case .signal(let signal, let wait) = step, signal != .kill { sum + (wait ?? .zero) } else { sum }
     }
@@ -138,6 +137,27 @@ final class RuleKeeper: MasterObserver {
   /// The one the master started last; whoever it started before is gone.
   private func isLeader(_ process: SimulatedProcess) -> Bool {
     self.kernel.lastStarted[process.owner] === process
+  }
+
+  /// It is the master's own child, or its guard is: with the guard the master has lost the program as well.
+  private func isHeld(_ program: SimulatedProcess) -> Bool {
+    program.guardian?.isRunning ?? (program.parent == self.kernel.selfIdentifier)
+  }
+
+  /// The master must notice. Not if the guard, which would tell, was stopped, or waits in a pid
+  /// namespace for somebody who cannot be ended: there is nothing it could see.
+  private func programEnded(_ program: SimulatedProcess) {
+    let index = program.owner
+    let guardian = program.guardian
+    let limit = self.kernel.faults.childSignalDelay + Self.slack
+    self.kernel.time.after(limit) { [unowned self] in
+      guard self.kernel.lastStarted[index] === program, guardian?.isStuck != true,
+        [.starting, .ready].contains(self.views[index].state)
+      else { return }
+      self.violated(
+        .endsAreNoticed, index,
+        "is called \(self.views[index].state), \(limit.text) after the end of \(program.identity)")
+    }
   }
 
   // MARK: What the master says
@@ -170,13 +190,14 @@ final class RuleKeeper: MasterObserver {
     let living = self.kernel.living(of: index)
     let portIsHeld =
       self.schedule.definitions[index].port.map { self.kernel.ports.holder(of: $0) != nil } ?? false
-    // SIGCHLD can still be under way.
-    if let last = self.kernel.unkillableEnds[index],
-      last.duration(to: self.kernel.now) <= self.kernel.faults.childSignalDelay
-    {
+    // SIGCHLD can still be under way. A guard comes before it, and one that is stopped is killed
+    // when KILL is repeated.
+    let news = self.kernel.faults.childSignalDelay
+    let limit = self.schedule.guards[index] == nil ? news : news + .milliseconds(250)
+    if let last = self.kernel.unkillableEnds[index], last.duration(to: self.kernel.now) <= limit {
       return
     }
-    if !portIsHeld, !living.contains(where: \.behaviour.isUnkillable) {
+    if !portIsHeld, !living.contains(where: \.isUnkillable) {
       self.violated(
         .failedMeansUnkillable, index,
         "is called failed, with \(living.count) left, all of which can be ended")
@@ -216,14 +237,13 @@ final class RuleKeeper: MasterObserver {
   /// The master has looked at everything just now; the cleanups begin.
   func verified() {
     self.survivors = self.kernel.processes.count
-    self.heldPorts =
-      self.schedule.definitions.indices.filter { index in
-        guard self.views[index].ranOnce, let port = self.schedule.definitions[index].port else {
-          return false
-        }
-        return self.kernel.ports.holder(of: port) != nil && self.kernel.spawnedOnce.contains(index)
-      }.count
-    let killable = self.kernel.everybody.filter { $0.exit == nil && !$0.behaviour.isUnkillable }
+    let held = self.schedule.definitions.indices.filter { index in
+      guard self.views[index].ranOnce, let port = self.schedule.definitions[index].port else { return false }
+      return self.kernel.ports.holder(of: port) != nil && self.kernel.spawnedOnce.contains(index)
+    }
+    // Whether a guard that ended without a word has started its program, the master cannot know.
+    self.heldPorts = held.count { self.kernel.ranOnce.contains($0) }...held.count
+    let killable = self.kernel.everybody.filter { $0.exit == nil && !$0.isUnkillable }
     if let first = killable.first {
       self.violated(
         .reportIsTrue, nil, "\(killable.count) left that can be ended, \(first.identity) among them")
@@ -241,9 +261,12 @@ final class RuleKeeper: MasterObserver {
         .reportIsTrue, nil,
         "reported \(outcome.survivors.count) survivors; there were \(self.survivors) processes")
     }
-    if outcome.heldPorts.count != self.heldPorts {
+    if !self.heldPorts.contains(outcome.heldPorts.count) {
       self.violated(
         .reportIsTrue, nil, "reported \(outcome.heldPorts.count) held ports of \(self.heldPorts)")
+    }
+    if !self.kernel.hasHiders, (outcome.killed + outcome.signalled).contains("what belonged to no worker") {
+      self.violated(.reportIsTrue, nil, "reported somebody who belonged to no worker; nobody has hidden")
     }
   }
 

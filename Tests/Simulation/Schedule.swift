@@ -18,6 +18,8 @@ struct Schedule {
 
   let behaviours: [Behaviour]
   let definitions: [WorkerDefinition]
+  /// Which worker runs under which kind of guard; nil for none.
+  let guards: [GuardPlan.Kind?]
   let faults: SimulatedKernel.Faults
   let cleanupTime: Duration
   private(set) var commands: [(after: Duration, Command)] = []
@@ -31,6 +33,9 @@ struct Schedule {
         name: "w\(index)", command: ["\(index)"], port: random.chance(70) ? UInt16(2000 + index) : nil,
         stop: Self.stopSteps(using: &random), restart: random.chance(80) ? .always : .onFailure,
         startTimeout: .seconds(10))
+    }
+    self.guards = (0..<count).map { _ in
+      random.chance(30) ? (random.chance(25) ? .pidNamespace : .subreaper) : nil
     }
     var faults = SimulatedKernel.Faults()
     faults.spawnFailures = random.chance(20) ? 20 : 0

@@ -41,26 +41,34 @@ final class SimulatedKernel: Kernel {
   /// What a command does, by the worker it is for.
   var behaviour: (_ owner: Int) -> Behaviour = { _ in Behaviour() }
   var port: (_ owner: Int) -> UInt16? = { _ in nil }
+  /// The guard that the next process spawned for the worker will be.
+  var preparedGuards: [Int: SimulatedGuard] = [:]
   /// Called when SIGCHLD arrives: one for many.
   var whenChildrenChange: () -> Void = {}
   /// Called before a worker's process is made.
   var whenSpawning: (_ owner: Int) -> Void = { _ in }
   /// Called before a signal reaches a living process.
   var whenSignalled: (Signal, SimulatedProcess) -> Void = { _, _ in }
+  /// Called when a worker's program has ended.
+  var whenProgramEnded: (SimulatedProcess) -> Void = { _ in }
   var whenViolated: (Rule, _ worker: Int?, String) -> Void = { _, _, _ in }
   /// Who is stopped and has a signal waiting.
-  private(set) var unseen: [SimulatedProcess] = []
+  var unseen: [SimulatedProcess] = []
   /// Workers of which something has come or gone since the last check.
   var touched: Set<Int> = []
   private(set) var eventCount = 0
   /// What the real kernel would have been asked: a file of /proc, a line of one, or a wait.
   private(set) var readCount = 0
-  /// The last leader of each worker.
+  /// The last program of each worker; its guard, while that has not started it.
   private(set) var lastStarted: [Int: SimulatedProcess] = [:]
   /// When one of the worker's processes that cannot be ended has ended by itself.
   private(set) var unkillableEnds: [Int: MonotonicInstant] = [:]
   /// Workers that ran at least once.
   private(set) var spawnedOnce: Set<Int> = []
+  /// Those of them whose program ran, and not only a guard that could not start it.
+  private(set) var ranOnce: Set<Int> = []
+  /// Whether anybody was ever started who hides whose it is.
+  private(set) var hasHiders = false
 
   init(time: VirtualTime, seed: UInt64, faults: Faults, trace: Trace) {
     self.time = time
@@ -92,9 +100,11 @@ final class SimulatedKernel: Kernel {
     }
     self.whenSpawning(owner)
     let cookie = command.environment.value(of: ByteString(attributionCookieName))
+    let guardian = self.preparedGuards.removeValue(forKey: owner)
     guard !self.random.chance(self.faults.spawnFailures),
       let process = self.start(
-        self.behaviour(owner), owner: owner, parent: nil, leader: nil, cookie: cookie)
+        guardian == nil ? self.behaviour(owner) : SimulatedGuard.behaviour, owner: owner, parent: nil,
+        leader: nil, cookie: cookie)
     else {
       self.note(owner, "spawn: EAGAIN")
       throw ProcessError(
@@ -102,7 +112,25 @@ final class SimulatedKernel: Kernel {
     }
     self.lastStarted[owner] = process
     self.spawnedOnce.insert(owner)
+    if let guardian {
+      process.guards = guardian
+      guardian.began(process)
+    } else {
+      self.ranOnce.insert(owner)
+    }
     return process.identity
+  }
+
+  /// Starts the program of a guard's worker, in a session of its own; nil if there is no number left.
+  func startProgram(below process: SimulatedProcess) -> SimulatedProcess? {
+    let owner = process.owner
+    guard
+      let program = self.start(
+        self.behaviour(owner), owner: owner, parent: process, leader: nil, cookie: process.cookie)
+    else { return nil }
+    self.lastStarted[owner] = program
+    self.ranOnce.insert(owner)
+    return program
   }
 
   /// - Parameters:
@@ -114,16 +142,19 @@ final class SimulatedKernel: Kernel {
     _ behaviour: Behaviour, owner: Int, parent: SimulatedProcess?, leader: SimulatedProcess?,
     cookie: ByteString?
   ) -> SimulatedProcess? {
-    guard let pid = self.freeNumber() else { return nil }
+    let guardian = parent.flatMap { $0.guards ?? $0.guardian }
+    guard guardian?.isCollapsing != true, let pid = self.freeNumber() else { return nil }
     self.started += 1
     let process = SimulatedProcess(
       identity: ProcessIdentity(processIdentifier: pid, startTime: self.started),
       parent: parent?.pid ?? self.selfIdentifier, group: leader?.group ?? pid,
-      session: leader?.session ?? pid, cookie: cookie, owner: owner, behaviour: behaviour)
+      session: leader?.session ?? pid, cookie: cookie, owner: owner, behaviour: behaviour,
+      guardian: guardian)
     self.note(
       owner,
       "started \(process.identity) below \(process.parent)\(leader == nil ? " in a session of its own" : "")")
     self.processes[pid] = process
+    if cookie == nil { self.hasHiders = true }
     self.pinned[process.group.value, default: 0] += 1
     self.pinned[process.session.value, default: 0] += 1
     self.livingByOwner[owner, default: []].append(process)
@@ -131,7 +162,7 @@ final class SimulatedKernel: Kernel {
     if let parent { parent.children.append(process) } else { self.adopt(process) }
     for child in behaviour.children {
       self.start(
-        child.behaviour, owner: owner, parent: child.orphaned ? nil : process,
+        child.behaviour, owner: owner, parent: child.orphaned ? process.adopter : process,
         leader: child.ownSession ? nil : process, cookie: child.hidesCookie ? nil : cookie)
     }
     self.schedule(process)
@@ -180,7 +211,7 @@ final class SimulatedKernel: Kernel {
     }
   }
 
-  private func act(_ process: SimulatedProcess, _ action: @escaping (SimulatedKernel) -> Void) {
+  func act(_ process: SimulatedProcess, _ action: @escaping (SimulatedKernel) -> Void) {
     guard process.isStopped else { return action(self) }
     process.pending.append { [unowned self] in
       if process.exit == nil { self.act(process, action) }
@@ -197,7 +228,13 @@ final class SimulatedKernel: Kernel {
     return nil
   }
 
-  private func adopt(_ child: SimulatedProcess) {
+  private func adopt(_ child: SimulatedProcess, by guardian: SimulatedProcess? = nil) {
+    if let guardian {
+      child.parent = guardian.pid
+      guardian.children.append(child)
+      if child.exit != nil { guardian.guards?.childEnded(child) }
+      return
+    }
     child.parent = self.selfIdentifier
     child.place = self.ownChildren.count
     self.ownChildren.append(child)
@@ -208,18 +245,22 @@ final class SimulatedKernel: Kernel {
   func end(_ process: SimulatedProcess, _ status: TerminationStatus) {
     guard process.exit == nil else { return }
     self.note(process.owner, "\(process.identity) ended: \(status)")
+    let wasUnkillable = process.isUnkillable
     process.exit = status
-    if process.behaviour.isUnkillable { self.unkillableEnds[process.owner] = self.now }
+    if wasUnkillable { self.unkillableEnds[process.owner] = self.now }
     process.pending = []
     self.livingByOwner[process.owner]?.removeAll { $0 === process }
     self.touched.insert(process.owner)
     self.ports.close(process)
     let inheritsZombies = process.children.contains { $0.exit != nil }
-    for child in process.children { self.adopt(child) }
+    let adopter = process.adopter
+    for child in process.children { self.adopt(child, by: adopter) }
     process.children = []
     if process.place != nil {
       self.ended.append(process)
       self.signalChildrenChanged()
+    } else if let guardian = self.processes[process.parent]?.guards {
+      guardian.childEnded(process)
     } else {
       // Its living parent reaps it, sooner or later.
       let parent = process.parent
@@ -230,7 +271,16 @@ final class SimulatedKernel: Kernel {
       }
     }
     // Zombies handed up by a dead parent are news to the subreaper as well.
-    if inheritsZombies { self.signalChildrenChanged() }
+    if inheritsZombies, adopter == nil { self.signalChildrenChanged() }
+    process.guardian?.memberEnded()
+    if self.lastStarted[process.owner] === process { self.whenProgramEnded(process) }
+  }
+
+  /// Its parent, which is not the master, reaps it.
+  func free(_ process: SimulatedProcess, below parent: SimulatedProcess?) {
+    guard !process.isReaped else { return }
+    parent?.children.removeAll { $0 === process }
+    self.free(process)
   }
 
   private func free(_ process: SimulatedProcess) {
@@ -302,79 +352,4 @@ final class SimulatedKernel: Kernel {
     }
     return exit
   }
-
-  // MARK: Signals
-
-  func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery {
-    // A child's number is its own until we reap it, so the kernel is not asked whose it is.
-    let isUnchecked = process.parent == self.selfIdentifier
-    guard let target = self.processes[process.processIdentifier] else {
-      if isUnchecked {
-        self.whenViolated(.noSignalAfterReap, nil, "sent \(signal) to \(process.identity) after its reap")
-      }
-      return .gone
-    }
-    guard target.identity == process.identity else {
-      if isUnchecked {
-        self.whenViolated(
-          .noSignalAfterReap, target.owner,
-          "sent \(signal) to \(target.identity), which has the number of \(process.identity)")
-      }
-      return .gone
-    }
-    guard target.exit == nil else { return .sent }
-    self.note(target.owner, "\(signal) to \(target.identity)")
-    self.whenSignalled(signal, target)
-    if target.behaviour.refusesSignals {
-      throw ProcessError(
-        .signal, doing: "send \(signal)", underlyingError: .notPermitted,
-        processIdentifier: process.processIdentifier)
-    }
-    self.deliver(signal, to: target)
-    return .sent
-  }
-
-  func send(_ signal: Signal, toGroupOf child: ProcessIdentifier) throws(ProcessError) -> SignalDelivery {
-    if self.processes[child] == nil {
-      self.whenViolated(.noSignalAfterReap, nil, "sent \(signal) to the group of \(child) after its reap")
-    }
-    for process in self.everybody where process.group == child {
-      _ = try self.send(signal, to: process.status)
-    }
-    return .sent
-  }
-
-  private func deliver(_ signal: Signal, to process: SimulatedProcess) {
-    switch signal {
-    case .kill:
-      guard !process.isDying, let after = process.behaviour.diesOfKillAfter else { return }
-      process.isDying = true
-      if process.behaviour.forksWhileDying {
-        var heir = process.behaviour
-        heir.forksWhileDying = false
-        heir.children = []
-        self.start(heir, owner: process.owner, parent: process, leader: process, cookie: process.cookie)
-      }
-      self.time.after(after) { [unowned self] in self.end(process, .signaled(.kill, coreDumped: false)) }
-    case .continue:
-      process.isStopped = false
-      self.unseen.removeAll { $0 === process }
-      let pending = process.pending
-      process.pending = []
-      for action in pending { action() }
-    case .terminate, .interrupt:
-      let answer = signal == .terminate ? process.behaviour.onTerminate : process.behaviour.onInterrupt
-      if process.isStopped { self.unseen.append(process) }
-      self.act(process) { $0.answer(answer, of: process) }
-    default: break
-    }
-  }
-
-  private func answer(_ answer: Behaviour.Answer, of process: SimulatedProcess) {
-    guard case .ends(let after, let status) = answer else { return }
-    self.later(after, process) { $0.end(process, status) }
-  }
-
-  /// Forgets who has not seen a signal, once that was complained about.
-  func forgetUnseen() { self.unseen = [] }
 }

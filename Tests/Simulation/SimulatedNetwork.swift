@@ -5,12 +5,18 @@ internal import Supervision
 final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
   private let kernel: SimulatedKernel
   private let cleanupTime: Duration
+  private let guards: [GuardPlan.Kind?]
+  private let bug: PlantedBug?
   /// Called when the cleanups begin: everything has been verified just now.
   var whenCleaning: () -> Void = {}
 
-  /// - Parameter cleanupTime: How long the cleanups take.
-  init(kernel: SimulatedKernel, cleanupTime: Duration) {
+  /// - Parameters:
+  ///   - cleanupTime: How long the cleanups take.
+  ///   - guards: Which worker runs under which kind of guard, if any.
+  init(kernel: SimulatedKernel, cleanupTime: Duration, guards: [GuardPlan.Kind?], bug: PlantedBug?) {
     self.kernel = kernel
+    self.guards = guards
+    self.bug = bug
     self.cleanupTime = cleanupTime
   }
 
@@ -58,8 +64,16 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
   }
 
   func command(for definition: WorkerDefinition, start: Int) throws(ProcessError) -> PreparedWorker {
-    PreparedWorker(
-      command: Command(.name(ByteString(definition.command[0].text(descriptor: nil))), environment: .empty))
+    let name = definition.command[0].text(descriptor: nil)
+    var prepared = PreparedWorker(command: Command(.name(ByteString(name)), environment: .empty))
+    guard let owner = Int(name), let kind = self.guards[owner] else { return prepared }
+    let guardian = SimulatedGuard(
+      GuardPlan(kind, using: &self.kernel.random), of: owner, in: self.kernel)
+    guardian.losesCommandEnd = self.bug == .ignoresGuardsWord
+    self.kernel.preparedGuards[owner] = guardian
+    prepared.workerGuard = guardian
+    prepared.endsWithLeader = kind == .pidNamespace
+    return prepared
   }
 
   var longest: Duration { self.cleanupTime }

@@ -10,6 +10,10 @@ final class SimulatedProcess {
   /// The worker it really belongs to, whatever can be found out about it.
   let owner: Int
   let behaviour: Behaviour
+  /// Whose care it was born into, even if that is gone; nil for a guard itself.
+  let guardian: SimulatedGuard?
+  /// Not nil if it is a guard.
+  var guards: SimulatedGuard?
   /// Nil while it runs.
   var exit: TerminationStatus?
   var isReaped = false
@@ -25,7 +29,8 @@ final class SimulatedProcess {
 
   init(
     identity: ProcessIdentity, parent: ProcessIdentifier, group: ProcessIdentifier,
-    session: ProcessIdentifier, cookie: ByteString?, owner: Int, behaviour: Behaviour
+    session: ProcessIdentifier, cookie: ByteString?, owner: Int, behaviour: Behaviour,
+    guardian: SimulatedGuard? = nil
   ) {
     self.identity = identity
     self.parent = parent
@@ -34,9 +39,29 @@ final class SimulatedProcess {
     self.cookie = cookie
     self.owner = owner
     self.behaviour = behaviour
+    self.guardian = guardian
   }
 
   var pid: ProcessIdentifier { self.identity.processIdentifier }
+
+  /// The guard that its children come to when it ends; nil for the master.
+  var adopter: SimulatedProcess? {
+    self.guardian.flatMap { $0.process }.flatMap { $0.exit == nil ? $0 : nil }
+  }
+
+  /// Nothing the master can do ends it.
+  var isUnkillable: Bool {
+    if self.behaviour.diesOfKillAfter == nil { return true }
+    // Of a guard's processes it goes last: it is left with those that cannot be ended.
+    if self.guards != nil { return self.children.contains { $0.exit == nil && $0.isUnkillableBelowGuard } }
+    // Nobody is asked when the kernel ends a pid namespace.
+    let isInNamespace = self.guardian?.plan.kind == .pidNamespace && self.guardian?.isRunning == true
+    return self.behaviour.refusesSignals && !isInNamespace
+  }
+
+  private var isUnkillableBelowGuard: Bool {
+    self.isUnkillable || self.children.contains { $0.exit == nil && $0.isUnkillableBelowGuard }
+  }
 
   var status: ProcessStatus {
     ProcessStatus(

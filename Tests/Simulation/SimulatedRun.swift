@@ -33,7 +33,8 @@ package final class SimulatedRun {
     self.schedule = schedule
     self.trace = trace
     self.kernel = kernel
-    self.network = SimulatedNetwork(kernel: kernel, cleanupTime: schedule.cleanupTime)
+    self.network = SimulatedNetwork(
+      kernel: kernel, cleanupTime: schedule.cleanupTime, guards: schedule.guards, bug: bug)
     self.master = Master(
       definitions: schedule.definitions, timeouts: ShutdownTimeouts(ports: RuleKeeper.portTimeout),
       kernel: bug?.kernel(over: kernel) ?? kernel, scheduler: self.time, network: self.network,

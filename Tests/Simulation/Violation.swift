@@ -5,6 +5,7 @@ package enum Rule: String, Sendable, CaseIterable {
   case stoppedMeansEmpty = "a worker is stopped only when nobody of it is left and its port is free"
   case failedMeansUnkillable = "a worker fails only over what cannot be ended or freed"
   case stopIsKept = "a worker commanded to stop does not start again by itself"
+  case endsAreNoticed = "a worker whose program has ended is not taken for running"
   case noStartAfterStop = "no worker starts after the stop of the master"
   case startsAlone = "a worker does not start beside its former self, nor on a port that is held"
   case noSignalAfterReap = "no signal goes to a number that was given back"

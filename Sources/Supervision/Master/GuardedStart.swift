@@ -12,7 +12,7 @@ final class GuardedStart {
   var failure: String?
   /// The program has ended, by the guard's word.
   var hasEnded = false
-  /// Nobody was left below it once, after its program's end.
+  /// Nobody is left below the guard, so its own end is due.
   var isExpectedToEnd = false
   /// It has said that the program runs.
   var hasStarted = false

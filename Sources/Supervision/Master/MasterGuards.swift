@@ -22,7 +22,6 @@ extension Master {
       // The first process of a pid namespace counts from 1; there we know the program only as its child.
       if !guardian.endsWithGuard {
         guardian.program = identity
-        self.sets.add(worker: worker.index, program: identity.processIdentifier)
       } else if let signal = worker.lastSignal {
         // Before it minds its signals, none but KILL and STOP reaches a first process (pid_namespaces(7)).
         self.send(signal, to: worker)
@@ -43,6 +42,12 @@ extension Master {
   func leaderEnded(_ worker: WorkerRecord, _ status: TerminationStatus) {
     guard let guardian = worker.guardian else { return self.post(worker, .leaderEnded(status)) }
     guardian.workerGuard.drain()
+    // Of a guard that was killed we have inherited it, and nobody else can get its number before we reap it.
+    if let program = guardian.program,
+      let status = try? self.kernel.status(of: program.processIdentifier), status.identity == program
+    {
+      self.sets.add(worker: worker.index, program: program.processIdentifier)
+    }
     if guardian.hasEnded { return }
     guardian.hasEnded = true
     if let failure = guardian.failure, !guardian.hasStarted, worker.life.state != .stopping {
@@ -85,10 +90,16 @@ extension Master {
   }
 
   private func killGuard(of worker: WorkerRecord, after time: Duration) {
-    guard let leader = worker.leader else { return }
+    guard let leader = worker.leader, let guardian = worker.guardian else { return }
     _ = self.scheduler.schedule(at: self.scheduler.now.advanced(by: time)) { [weak self, weak worker] in
       guard let self, let worker, worker.leader == leader, worker.leaderRuns else { return }
       do throws(ProcessError) {
+        self.sets.invalidate()
+        guard try self.members(of: worker, .exact).isEmpty else {
+          guardian.isExpectedToEnd = false
+          self.look(at: worker)
+          return self.drain()
+        }
         guard let status = try self.kernel.status(of: leader.processIdentifier) else { return }
         self.note(worker, "its guard does not end; killing it", isTrouble: true)
         self.kernel.send(.kill, toAll: [status])

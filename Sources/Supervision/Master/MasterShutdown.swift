@@ -38,7 +38,8 @@ extension Master {
         known.insert(leader)
         known.formUnion(try self.members(of: worker, .recent).map(\.identity))
       }
-      return !(try self.everyoneLeft()).allSatisfy { known.contains($0.identity) }
+      // Zombies are their parent's affair: a guard keeps one that is not counted as its worker's.
+      return try self.everyoneLeft().contains { !$0.isDead && !known.contains($0.identity) }
     } catch {
       return true
     }

@@ -31,6 +31,8 @@ final class ProcessSets {
   private var cgroups: [Int: Cgroup] = [:]
   /// Workers whose leader is a guard, who is no member of what it guards.
   private var guarded: Set<Int> = []
+  /// Programs we have inherited from guards that were killed.
+  private var programs: [ProcessIdentifier: Int] = [:]
   private var orphanLook: OrphanLook?
   /// What the last look cost, roughly; zero while that is not worth a thought.
   private var lookCost = Duration.zero
@@ -51,9 +53,10 @@ final class ProcessSets {
     if isGuard { self.guarded.insert(worker) } else { self.guarded.remove(worker) }
   }
 
-  /// The worker's program, which its guard has started: should the guard be killed, its session
-  /// is what is left to know its processes by.
+  /// The worker's program, our child since its guard was killed: its session is what is left to
+  /// know its processes by, until it is reaped.
   func add(worker: Int, program: ProcessIdentifier) {
+    self.programs[program] = worker
     self.attribution.add(leader: program, owner: worker)
   }
 
@@ -64,7 +67,10 @@ final class ProcessSets {
   /// Forgets the leader before its number can be used again.
   func remove(worker: Int, leader: ProcessIdentifier, program: ProcessIdentifier? = nil) {
     self.attribution.remove(leader: leader)
-    if let program { self.attribution.remove(leader: program) }
+    if let program, self.programs[program] == worker {
+      self.programs[program] = nil
+      self.attribution.remove(leader: program)
+    }
     self.guarded.remove(worker)
     self.cgroups[worker]?.remove()
     self.cgroups[worker] = nil
@@ -78,6 +84,7 @@ final class ProcessSets {
   /// The orphan is reaped, so its number may belong to somebody else.
   func reaped(_ orphan: ProcessIdentifier) {
     self.orphanLook?.gone.insert(orphan)
+    if self.programs.removeValue(forKey: orphan) != nil { self.attribution.remove(leader: orphan) }
   }
 
   /// Everyone of the worker who is not reaped, but for its guard, and for a leader that has
@@ -92,12 +99,16 @@ final class ProcessSets {
       members = try self.living(below: leader, of: worker)
       self.attribution.remember(members, owner: worker)
     }
-    // After the look below the leader: whoever loses a parent between the two is found here.
-    let orphans = try self.orphans(currency)
-    if let found = orphans.result.members[worker] {
-      let known = Set(members.map(\.processIdentifier))
-      members += found.filter {
-        !known.contains($0.processIdentifier) && !orphans.gone.contains($0.processIdentifier)
+    // After the look below the leader: whoever loses a parent between the two is found here. As long as
+    // a guard lives they come to it, and thousands of guards that tell need not be a look at all each.
+    let comeToGuard = leaderRuns ? try self.isLivingGuard(leader, of: worker) : false
+    if !comeToGuard {
+      let orphans = try self.orphans(currency)
+      if let found = orphans.result.members[worker] {
+        let known = Set(members.map(\.processIdentifier))
+        members += found.filter {
+          !known.contains($0.processIdentifier) && !orphans.gone.contains($0.processIdentifier)
+        }
       }
     }
     if let cgroup = self.cgroups[worker], try cgroup.isPopulated {
@@ -107,6 +118,13 @@ final class ProcessSets {
       }
     }
     return members
+  }
+
+  private func isLivingGuard(
+    _ leader: ProcessIdentifier?, of worker: Int
+  ) throws(ProcessError) -> Bool {
+    guard self.guarded.contains(worker), let leader else { return false }
+    return try self.kernel.status(of: leader).map { !$0.isDead } ?? false
   }
 
   /// The leader and all below it. Of a guard, only what is below it, and alive: it keeps its program's

@@ -136,6 +136,8 @@ package struct WorkerLife: Sendable {
       return []
     case .waiting, .backoff, .blocked, .stopped, .failed:
       self.intention = .run
+      // Whoever asks wants to hear of it again.
+      self.trouble = nil
       return [.wake(nil)] + self.beginStart()
     case .stopping, .verifying:
       // Commanded while it ends: as soon as it has.
@@ -160,9 +162,11 @@ package struct WorkerLife: Sendable {
   }
 
   private mutating func programStarted(at now: MonotonicInstant) -> [Effect] {
+    // While its guard failed again and again, nothing was said of its starts.
+    let news: [Effect] = self.trouble == nil ? [] : [.entered(.starting, "")]
     self.trouble = nil
-    guard self.state == .starting, self.definition.ready == .none else { return [] }
-    return self.becomeReady(at: now)
+    guard self.state == .starting else { return [] }
+    return self.definition.ready == .none ? news + self.becomeReady(at: now) : news
   }
 
   private mutating func spawned(at now: MonotonicInstant, byGuard: Bool = false) -> [Effect] {
@@ -178,7 +182,8 @@ package struct WorkerLife: Sendable {
       return [.entered(.starting, "")] + self.becomeReady(at: now)
     }
     self.state = .starting
-    let effects = [Effect.entered(.starting, ""), .awaitReadiness]
+    let isSaid = byGuard && self.trouble != nil
+    let effects = (isSaid ? [] : [Effect.entered(.starting, "")]) + [.awaitReadiness]
     guard self.definition.startTimeout > .zero else { return effects }
     self.deadline = now.advanced(by: self.definition.startTimeout)
     return effects + [.wake(self.deadline)]
