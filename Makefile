@@ -80,9 +80,7 @@ test-units: build
 test-system: build
 	@echo "== system tests"
 	@swift build --build-tests
-	@$(run_tests) --no-parallel --filter '^SystemTests\.' --skip '^SystemTests\.(Hostile|Fault)'
-	@echo "-- hostile workloads, and faults"
-	@$(run_tests) --no-parallel --filter '^SystemTests\.(Hostile|Fault)'
+	@$(run_tests) --no-parallel --filter '^SystemTests\.'
 
 test-host: build
 	@if [ -d Tests/HostProgram ]; then \
