@@ -62,6 +62,43 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "a master that gave up root believes numbers only with the worker's mark: its user can write its ledger",
+      .needs(.root, "to give it up"))
+    func ledgerOfAUser() async throws {
+      try await withSession { session in
+        try #require(chmod(session.directory, 0o777) == 0)
+        let program = try session.publicWorkload()
+        let innocent = try session.workload(["hold"])
+        let setpriv = try #require(Programs.find("setpriv"))
+        var launch = Launch(
+          setpriv, ["--reuid", "1", "--regid", "1", "--clear-groups", Bytes(program), "hold"])
+        launch.environment = ["PROCCTL_COOKIE=x:2"]
+        let marked = try session.start(launch)
+        try await session.until("both are there") {
+          session.members().map(\.name) == ["test-workload", "test-workload"]
+        }
+        var other = self.entry(try #require(ProcTable.process(marked.pid)), cookie: "x:2")
+        other.worker = "beta"
+        let path = try self.write(
+          session, [self.entry(try #require(ProcTable.process(innocent.pid))), other])
+        for place in [session.path("procctl"), session.path("procctl/masters"), path] {
+          try #require(chown(place, 1, 1) == 0)
+        }
+        var worker = TestWorker("alpha", ["hold"], "contain = \"session\"")
+        worker.command[0] = program
+        let master = try MasterRun(session, preamble: "[master]\nuser = \"daemon\"", [worker])
+        try await master.allReady()
+        let (result, _) = try await master.stop()
+        #expect(result.ending == .exited(0), "\(result.errors)")
+        #expect(result.errors.contains("left pid \(marked.pid)"), "\(result.errors)")
+        #expect(!result.errors.contains("left pid \(innocent.pid)"))
+        #expect(session.members().map(\.pid) == [innocent.pid])
+        innocent.send(SIGTERM)
+        try await innocent.end()
+      }
+    }
+
     @Test("a ledger of before the boot is removed and means nobody")
     func otherBoot() async throws {
       try await withSession { session in
