@@ -195,19 +195,19 @@ package final class MCPEndpoint: Sendable {
     do {
       let token = try self.shutdown.beginRequest("\(method)\(tool), id \(id) of session \(session.prefix(8))")
       defer { token.end() }
-      let task = Task { try await self.methods.result(of: method, params: params, version: version) }
-      token.onCancel { task.cancel() }
-      switch self.sessions.withLock({ $0.beginRequest(id, in: session) { task.cancel() } }) {
+      let work = RequestTask()
+      token.onCancel { work.cancel() }
+      // Known before it begins: what comes meanwhile with its id is a duplicate, or cancels it.
+      switch self.sessions.withLock({ $0.beginRequest(id, in: session) { work.cancel() } }) {
       case .admitted: break
       case .unknownSession:
-        task.cancel()
         return .error(.notFound, JSONRPCError(.noSession, "unknown session", id: id))
       case .duplicateID:
-        task.cancel()
         return .error(
           .badRequest, JSONRPCError(.invalidRequest, "a request with this id is in flight", id: id))
       }
       defer { self.sessions.withLock { $0.endRequest(id, in: session) } }
+      let task = work.start { try await self.methods.result(of: method, params: params, version: version) }
       return .json(.ok, JSONRPCMessage.result(try await task.value, id: id))
     } catch {
       return MCPEndpoint.failure(error, id: id)
