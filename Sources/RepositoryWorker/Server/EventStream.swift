@@ -70,13 +70,22 @@ final class EventStream: EventSink, ShutdownClient {
     let message = JSONRPCMessage.notification(
       "notifications/shutdown", params: ["reason": .string(reason.description)])
     self.channel.eventLoop.execute { self.write(message, promise: written) }
-    try await written.futureResult.get()
+    try await self.unlessGone(written)
   }
 
   func close() async throws {
     let written = self.channel.eventLoop.makePromise(of: Void.self)
     self.channel.eventLoop.execute { self.writeEnd(promise: written) }
-    try await written.futureResult.get()
+    try await self.unlessGone(written)
+  }
+
+  /// A client that has left meanwhile need not be told any more, and is ended.
+  private func unlessGone(_ written: EventLoopPromise<Void>) async throws {
+    do {
+      try await written.futureResult.get()
+    } catch {
+      if self.channel.isActive { throw error }
+    }
   }
 
   func abort() {
