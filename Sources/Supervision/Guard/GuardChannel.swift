@@ -52,26 +52,25 @@ package final class GuardChannel: WorkerGuard {
   package func descriptors(
     handing environment: Environment
   ) throws(ProcessError) -> [Command.PassedDescriptor] {
-    let file = cprocctl_memory_file("procctl-environment")
-    guard let guards = self.guards, file >= 0 else {
+    guard let guards = self.guards else {
+      throw ProcessError(.contain, doing: "spawn a second guard with one channel")
+    }
+    let memory = cprocctl_memory_file("procctl-environment")
+    guard memory >= 0 else {
       throw ProcessError(
         .contain, doing: "make a file for a guard's environment", underlyingError: Errno(rawValue: errno))
     }
-    self.environment = FileDescriptor(rawValue: file)
-    var rest = Array(environment.entries().map { $0.bytes + [0] }.joined())[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else {
-        throw ProcessError(
-          .contain, doing: "write a guard's environment", underlyingError: Errno(rawValue: errno))
-      }
-      rest = rest.dropFirst(count)
+    let file = FileDescriptor(rawValue: memory)
+    self.environment = file
+    do {
+      try file.writeAll(environment.entries().map { $0.bytes + [0] }.joined())
+    } catch {
+      throw ProcessError(
+        .contain, doing: "write a guard's environment", underlyingError: error as? Errno)
     }
     return [
       Command.PassedDescriptor(source: guards, target: GuardChannel.descriptorInGuard),
-      Command.PassedDescriptor(
-        source: FileDescriptor(rawValue: file), target: GuardChannel.environmentInGuard),
+      Command.PassedDescriptor(source: file, target: GuardChannel.environmentInGuard),
     ]
   }
 
@@ -84,7 +83,6 @@ package final class GuardChannel: WorkerGuard {
   }
 
   package func drain() {
-    guard self.isOpen else { return }
     var buffer = [UInt8](repeating: 0, count: 4096)
     // What is told may end this very start, and close us.
     while self.isOpen {

@@ -88,9 +88,7 @@ struct ContainmentPlan {
   /// for those who ask: it changes what the worker sees of the world.
   func containment(of definition: WorkerDefinition) -> Containment {
     switch definition.contain {
-    case .automatic:
-      if let parent = self.parent { return .cgroup(parent: parent) }
-    case .cgroup:
+    case .automatic, .cgroup:
       if let parent = self.parent { return .cgroup(parent: parent) }
     case .session:
       return .session

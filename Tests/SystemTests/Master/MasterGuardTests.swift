@@ -70,11 +70,8 @@ extension SystemTests {
           [
             TestWorker(
               "alpha",
-              [
-                "daemonize", "exec", "/usr/bin/env", "-i", Bytes(Programs.workload), "ignore", "TERM", "tell",
-                Bytes(fifo.path), "daemon", "hold", "end", "tell", Bytes(fifo.path), "leader",
-              ],
-              self.quickStop, Containment.guardian.line)
+              unmarkedDaemon(fifo) + ["tell", Bytes(fifo.path), "leader"], self.quickStop,
+              Containment.guardian.line)
           ])
         let first = try await fifo.expect("daemon", "leader")
         kill(try #require(first["leader"]), SIGKILL)

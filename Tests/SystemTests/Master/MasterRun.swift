@@ -40,6 +40,15 @@ struct TestWorker {
   }
 }
 
+/// Actions of test-workload: a deaf daemon in a session of its own, without its parent and without the
+/// environment that says whose it is. It says `daemon`.
+func unmarkedDaemon(_ fifo: Announcements) -> [Bytes] {
+  [
+    "daemonize", "exec", "/usr/bin/env", "-i", Bytes(Programs.workload), "ignore", "TERM", "tell",
+    Bytes(fifo.path), "daemon", "hold", "end",
+  ]
+}
+
 /// `procctl run` with a configuration of a test's, and its log.
 ///
 /// Used by one task at a time.

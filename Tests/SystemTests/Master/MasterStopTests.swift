@@ -318,11 +318,8 @@ extension SystemTests {
           [
             TestWorker(
               "alpha",
-              [
-                "daemonize", "exec", "/usr/bin/env", "-i", Bytes(Programs.workload), "ignore", "TERM", "tell",
-                Bytes(fifo.path), "daemon", "hold", "end", "exit-on", "TERM", "0", "tell", Bytes(fifo.path),
-                "leader",
-              ], self.signalled, Containment.session.line)
+              unmarkedDaemon(fifo) + ["exit-on", "TERM", "0", "tell", Bytes(fifo.path), "leader"],
+              self.signalled, Containment.session.line)
           ])
         try await fifo.expect("daemon", "leader")
         let (result, _) = try await master.stop()

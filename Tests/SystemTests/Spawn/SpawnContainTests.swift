@@ -114,6 +114,40 @@ extension SystemTests {
       }
     }
 
+    @Test("in a pid namespace: signals are mapped as without one")
+    func mapped() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let process = try session.procctl(
+          self.inNamespace + [
+            "--map-signal", "TERM:USR1", "--grace", "20s", "--", Bytes(Programs.workload), "ignore", "TERM",
+            "exit-on", "USR1", "5", "tell", Bytes(fifo.path), "up",
+          ])
+        try await fifo.expect("up")
+        process.send(SIGTERM)
+        #expect(try await process.end(within: .seconds(15)).ending == .exited(5))
+      }
+    }
+
+    @Test("in a pid namespace: what cannot be started is told as such, and never as ended")
+    func failedEvent() async throws {
+      try await withSession { session in
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0)
+        let events = Capture(ends[0])
+        var launch = Launch(
+          Programs.procctl, self.inNamespace + ["--status-fd", "3", "--", "no-such-program-here"])
+        launch.passed = [(ends[1], 3)]
+        let process = try session.start(launch)
+        close(ends[1])
+        #expect(try await process.end().ending == .exited(127))
+        #expect(try await events.expectEnd(within: .seconds(5)))
+        let failed = try json(try #require(events.lines.first))
+        #expect(failed["event"] as? String == "failed" && failed["exit_status"] as? Int == 127)
+        #expect(!events.text.contains("command-ended"))
+      }
+    }
+
     @Test("the command is not process 1 there, sees nobody of ours, and cannot harm its guard")
     func view() async throws {
       try await withSession { session in
