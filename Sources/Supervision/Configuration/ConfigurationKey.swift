@@ -5,7 +5,8 @@ package enum ConfigurationKey {
   static let master = ["control", "health", "log-directory", "log-format", "user", "group"]
   static let cleanup = ["name", "command", "timeout"]
   static let worker = [
-    "command", "port", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check", "directory",
+    "command", "port", "preset", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check",
+    "directory",
     "environment", "user", "group", "capabilities", "no-new-privileges", "limits", "umask", "nice",
     "oom-score", "contain", "cleanup",
   ]

@@ -14,6 +14,14 @@ struct ConfigurationProblemTests {
       ("\"a\\nb\" = 1", "unknown key \"a\\nb\""),
       ("backoff = { frist = 1 }", "unknown key \"frist\", did you mean \"first\"?"),
       ("backoff = { zzzzzz = 1 }", "unknown key \"zzzzzz\": there is \"first\" and \"max\""),
+      ("preset = \"uvcorn\"", "unknown preset \"uvcorn\", did you mean \"uvicorn\"?"),
+      ("preset = \"postgresql\"", "unknown preset \"postgresql\", did you mean \"postgres\"?"),
+      (
+        "preset = \"apache\"",
+        "unknown preset \"apache\": there is \"gunicorn\", \"mcp-proxy\", \"nginx\", \"postgres\", "
+          + "\"redis\" and \"uvicorn\""
+      ),
+      ("preset = [\"uvicorn\"]", "\"preset\" must be the name of a preset, not an array"),
       // Types and values.
       ("port = \"x\"", "\"port\" must be an integer from 1 to 65535, not a string"),
       ("port = 0", "\"port\" must be an integer from 1 to 65535, not 0"),
