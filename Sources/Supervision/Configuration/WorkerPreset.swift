@@ -52,8 +52,8 @@ public struct WorkerPreset: Sendable, Equatable {
     // TERM saves what the configuration wants saved. INT after it gives up the save that is under way
     // (Redis' "Signal Handling").
     WorkerPreset("redis", (.terminate, .most), (.interrupt, .rest)),
-    // TERM waits for requests and for streams, for ever without --timeout-graceful-shutdown. INT after it
-    // is its force quit.
+    // TERM waits for requests, and for streams that the application does not end by itself, for ever
+    // without --timeout-graceful-shutdown. INT after it is the force quit.
     WorkerPreset("uvicorn", (.terminate, .graceful), (.interrupt, .rest)),
   ]
 
