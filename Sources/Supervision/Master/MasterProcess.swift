@@ -25,6 +25,8 @@ public final class MasterProcess {
   private let stopsOnHangUp: Bool
   private var outcome = ShutdownOutcome()
   private var isReady = false
+  /// Who else wants to know what happens, in the order they are told.
+  private var observers: [any MasterObserver] = []
   /// Called once, when every worker is ready for the first time.
   public var whenReady: (() -> Void)?
 
@@ -168,6 +170,7 @@ public final class MasterProcess {
 
 extension MasterProcess: MasterObserver {
   package func workerChanged(_ name: String, _ state: WorkerState, _ why: String, pid: ProcessIdentifier?) {
+    for observer in self.observers { observer.workerChanged(name, state, why, pid: pid) }
     let level: Logger.Level =
       switch state {
       case .failed, .blocked: .error
@@ -182,11 +185,13 @@ extension MasterProcess: MasterObserver {
   }
 
   package func workerNoted(_ name: String, _ note: String, isTrouble: Bool) {
+    for observer in self.observers { observer.workerNoted(name, note, isTrouble: isTrouble) }
     self.logger.log(
       level: isTrouble ? .warning : .info, "\(name): \(note)", metadata: ["worker": "\(name)"])
   }
 
   package func allReady() {
+    for observer in self.observers { observer.allReady() }
     self.isReady = true
     self.service.ready(status: self.master.status)
     self.logger.info("all workers are ready")
@@ -196,6 +201,7 @@ extension MasterProcess: MasterObserver {
   }
 
   package func statusChanged(_ status: String, stopping: Bool) {
+    for observer in self.observers { observer.statusChanged(status, stopping: stopping) }
     // While starting, systemd's patience must outlast our own with the slowest worker.
     let needed: Duration? =
       stopping ? self.master.longestStop : self.isReady ? nil : self.master.longestStart + .seconds(10)
@@ -203,12 +209,18 @@ extension MasterProcess: MasterObserver {
   }
 
   package func stopBegan(_ reason: String, budget: Duration) {
+    for observer in self.observers { observer.stopBegan(reason, budget: budget) }
     self.logger.info("stopping: \(reason)", metadata: ["at-most": "\(budget.text)"])
     self.service.stopping(extendingBy: budget)
   }
 
+  package func happened(_ event: MasterEvent) {
+    for observer in self.observers { observer.happened(event) }
+  }
+
   package func ended(_ outcome: ShutdownOutcome) {
     self.outcome = outcome
+    for observer in self.observers { observer.ended(outcome) }
     self.logger.log(
       level: outcome.exitStatus == 0 ? .info : .warning, "stopped: \(outcome.summary)",
       metadata: ["exit": "\(outcome.exitStatus)"])
