@@ -68,6 +68,12 @@ extension Master {
   }
 
   func clientsChanged(_ count: Int, of worker: WorkerRecord) {
+    if count == 0 {
+      worker.hasNotedClients = false
+    } else if !worker.hasNotedClients {
+      worker.hasNotedClients = true
+      self.note(worker, count == 1 ? "1 client is connected" : "\(count) clients are connected")
+    }
     self.observer?.happened(.clientsChanged(worker: worker.definition.name, connected: count))
   }
 
