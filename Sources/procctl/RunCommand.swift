@@ -77,6 +77,7 @@ struct RunCommand: Verb {
     // This very program, whatever is at its path by the time a worker is restarted.
     let master = try MasterProcess(
       configuration, logger: logger, notifier: notifier, guardProgram: .path("/proc/self/exe"))
+    master.exitLimit = .seconds(5)
     if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
     return master.run()
   }
