@@ -25,6 +25,7 @@ package final class Master {
   package weak var observer: (any MasterObserver)?
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
+  var lastResort: LastResort?
 
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
@@ -141,8 +142,8 @@ package final class Master {
   // MARK: Facts
 
   /// Something in ourselves broke: remember it, and end the workers.
-  package func failed(_ description: String) {
-    self.outcome.internalErrors.append(description)
+  package func failed(_ description: String, _ failure: ShutdownOutcome.InternalFailure = .any) {
+    self.outcome.failed(description, failure)
     self.stop(reason: "internal error: \(description)")
   }
 
@@ -245,6 +246,9 @@ package final class Master {
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)
+      if prepared.workerGuard == nil {
+        self.lastResort?.began(worker: worker.index, group: leader.processIdentifier)
+      }
       self.sets.add(
         worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup,
         isGuard: prepared.workerGuard != nil)
@@ -265,6 +269,7 @@ package final class Master {
 
   func release(_ worker: WorkerRecord) {
     guard let leader = worker.leader?.processIdentifier else { return }
+    self.lastResort?.over(worker: worker.index)
     self.sets.remove(
       worker: worker.index, leader: leader, program: worker.guardian?.program?.processIdentifier)
     worker.guardian?.close()
