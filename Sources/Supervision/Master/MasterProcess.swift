@@ -81,6 +81,7 @@ public final class MasterProcess {
       configuration, loop: self.loop, kernel: self.kernel, logger: logger)
     self.observers.append(self.recorder)
     self.master.observer = self
+    self.cleanups.whenTold = { [unowned self] in self.happened($0) }
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:

@@ -56,6 +56,36 @@ package final class HistoryFile {
     self.complain = complain
   }
 
+  /// The history of the configuration's workers, of the directory where it was last written to, and whether the
+  /// master that writes it runs; nil if there is none.
+  ///
+  /// - Throws: `ProcessError` with code `.runtimeDirectory` if one is there and cannot be read.
+  package static func newest(
+    in directories: [FilePath], name: LedgerName
+  ) throws(ProcessError) -> (history: WorkerHistory, masterLives: Bool)? {
+    var newest: (history: WorkerHistory, path: FilePath, at: Microseconds)?
+    for directory in directories {
+      let path = directory.appending(Self.name(name))
+      guard let content = try OwnFile.content(of: path, limit: Self.largestSize) else { continue }
+      let history = WorkerHistory(lines: content)
+      let last = ([""] + history.workers).compactMap { history.events(of: $0).last?.at }.max()
+      if let last, newest.map({ $0.at < last }) ?? true { newest = (history, path, last) }
+    }
+    guard let newest else { return nil }
+    return (newest.history, Self.isTaken(newest.path))
+  }
+
+  /// Whether a living master has it.
+  private static func isTaken(_ path: FilePath) -> Bool {
+    do throws(LockedFile.Obstacle) {
+      try LockedFile.open(path, creating: false).close()
+      return false
+    } catch {
+      if case .taken = error { return true }
+      return false
+    }
+  }
+
   package func add(_ event: WorkerEvent) {
     self.history.add(event)
     self.pending += event.line
