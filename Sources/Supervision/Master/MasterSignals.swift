@@ -45,9 +45,11 @@ extension Master {
     }
     let seen = self.addressees(of: signal, in: worker)
     let members = seen ?? []
-    if worker.lastSignal != signal, !members.isEmpty {
+    if !members.isEmpty {
       self.observer?.happened(
         .signalled(worker: worker.definition.name, signal, processes: members.count))
+    }
+    if worker.lastSignal != signal, !members.isEmpty {
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
     worker.lastSignal = signal
