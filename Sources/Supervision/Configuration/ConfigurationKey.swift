@@ -2,7 +2,9 @@
 package enum ConfigurationKey {
   static let root = ["shutdown", "master", "workers", "cleanups", "repositories"]
   static let shutdown = ["graceful", "clients", "workers", "ports", "cleanup"]
-  static let master = ["control", "health", "log-directory", "log-format", "user", "group"]
+  static let master = [
+    "control", "health", "log-directory", "log-format", "log-size", "log-keep", "user", "group",
+  ]
   static let cleanup = ["name", "command", "timeout"]
   static let worker = [
     "command", "port", "preset", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check",

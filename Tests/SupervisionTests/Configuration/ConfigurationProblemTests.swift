@@ -155,6 +155,22 @@ struct ConfigurationProblemTests {
         "[master]\nlog-format = \"xml\"\n",
         "procctl.toml:2: \"log-format\" must be \"text\", \"json\" or \"journal\", not \"xml\""
       ),
+      (
+        "[master]\nlog-size = \"10X\"\n",
+        "procctl.toml:2: \"log-size\" must be a size such as \"10M\", or 0 for no limit, not \"10X\""
+      ),
+      (
+        "[master]\nlog-size = -1\n",
+        "procctl.toml:2: \"log-size\" must be a size such as \"10M\", or 0 for no limit, not -1"
+      ),
+      (
+        "[master]\nlog-keep = 100\n",
+        "procctl.toml:2: \"log-keep\" must be an integer from 0 to 99, not 100"
+      ),
+      (
+        "[master]\nlog-directory = \"/x\"\n[workers.debug]\ncommand = [\"x\"]\n",
+        "procctl.toml:3: worker \"debug\": debug.log in \"log-directory\" is the master's own log"
+      ),
       ("[master]\ncontrol = \"\"\n", "procctl.toml:2: \"control\" must be a path, not \"\""),
       (
         "[master]\ncontrol = \"/\(String(repeating: "s", count: 107))\"\n",
