@@ -79,7 +79,7 @@ import Testing
     let (server, client) = try self.tcpPair()
     let other = try self.socketPair()
     let inode = self.inode(other.server)
-    let timeouts = ShutdownTimeouts(clients: .milliseconds(300))
+    let timeouts = ShutdownTimeouts(clients: .seconds(2))
     let coordinator = ShutdownCoordinator(timeouts: timeouts, logger: .silent)
     _ = try coordinator.register(DescriptorClient(server, name: "stays", ownership: .owned))
     _ = try coordinator.register(DescriptorClient(other.server, name: "leaves"))
