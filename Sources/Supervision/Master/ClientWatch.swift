@@ -18,19 +18,18 @@ final class ClientWatch {
     self.scheduler = scheduler
   }
 
-  /// The workers watched, in order.
-  var watched: [Int] { self.due.keys.sorted() }
+  /// The workers that want a look, now or later.
+  var watched: Set<Int> { Set(self.due.keys) }
 
-  /// Looks at this worker then, or sooner; nil ends the watch.
+  /// Looks at this worker then, or sooner; nil if no look is planned.
   func watch(_ worker: Int, at instant: MonotonicInstant?) {
     self.due[worker] = instant
     if let instant { self.arm(for: instant) }
   }
 
-  /// Whether a look is worth while before something is done to this worker.
-  func wantsRefresh(before worker: Int) -> Bool {
-    guard self.due[worker] != nil else { return false }
-    return self.lastLook.map { $0.duration(to: self.scheduler.now) > Self.freshness } ?? true
+  /// Whether the last look is too old to decide by.
+  var isStale: Bool {
+    self.lastLook.map { $0.duration(to: self.scheduler.now) > Self.freshness } ?? true
   }
 
   /// A look begins now.

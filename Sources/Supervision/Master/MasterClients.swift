@@ -19,12 +19,16 @@ extension Master {
 
   /// Before something is decided about the worker: as things are, not as they were a second ago.
   func refreshClients(before worker: WorkerRecord) {
-    if self.clientWatch.wantsRefresh(before: worker.index) { self.lookAtClients() }
+    guard worker.life.watchesClients, worker.definition.port != nil, self.clientWatch.isStale else { return }
+    self.lookAtClients(of: worker)
   }
 
-  private func lookAtClients() {
+  /// Of all who want it, and this one.
+  private func lookAtClients(of worker: WorkerRecord? = nil) {
     self.clientWatch.begin()
-    let workers = self.clientWatch.watched.map { self.workers[$0] }
+    var watched = self.clientWatch.watched
+    if let worker { watched.insert(worker.index) }
+    let workers = watched.sorted().map { self.workers[$0] }
     self.sets.invalidate()
     let ports = workers.compactMap { self.clientPort(of: $0) }
     do throws(ProcessError) {
