@@ -17,6 +17,8 @@ struct BrokenWorkerPolicy: WorkerPolicy {
   var lastStatus: TerminationStatus? { self.life.lastStatus }
   var starts: Int { self.life.starts }
   var trouble: String? { self.life.trouble }
+  var clients: Int { self.life.clients }
+  var clientsForced: Int { self.life.clientsForced }
 
   mutating func handle(_ event: WorkerLife.Event, at now: MonotonicInstant) -> [WorkerLife.Effect] {
     var effects = self.life.handle(self.heard(event), at: now)

@@ -44,23 +44,29 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
   }
 
   func send(
-    _ request: StopRequest, toPort port: UInt16, members: [ProcessIdentifier],
-    completion: @escaping (String?) -> Void
+    _ request: StopRequest, toPort port: UInt16?, members: [ProcessIdentifier],
+    completion: @escaping (StopAnswer) -> Void
   ) -> any Cancellable {
     let token = Token()
-    let listener = self.kernel.ports.listener(on: port)
+    let listener = port.flatMap { self.kernel.ports.listener(on: $0) }
     self.kernel.time.after(.milliseconds(2)) { [unowned self] in
       guard !token.isCancelled else { return }
       switch listener?.behaviour.onRequest {
       case .agrees(let after):
         if let listener { self.kernel.later(after, listener) { $0.end(listener, .exited(0)) } }
-        completion(nil)
-      case .refuses: completion("HTTP status 404")
+        completion(.agreed(nil))
+      case .refuses: completion(.refused("HTTP status 404"))
       case nil:
-        self.kernel.time.after(.seconds(5)) { if !token.isCancelled { completion("timed out") } }
+        self.kernel.time.after(.seconds(5)) { if !token.isCancelled { completion(.refused("timed out")) } }
       }
     }
     return token
+  }
+
+  func clients(on ports: [ClientPort]) throws(ProcessError) -> [UInt16: Int] { [:] }
+
+  func disconnectClients(on port: ClientPort) throws(ProcessError) -> Disconnection {
+    Disconnection(ended: 0, left: 0)
   }
 
   func command(for definition: WorkerDefinition, start: Int) throws(ProcessError) -> PreparedWorker {

@@ -7,13 +7,14 @@ package enum ConfigurationKey {
   ]
   static let cleanup = ["name", "command", "timeout"]
   static let worker = [
-    "command", "port", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check", "directory",
+    "command", "port", "preset", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check",
+    "directory",
     "environment", "user", "group", "capabilities", "no-new-privileges", "limits", "umask", "nice",
     "oom-score", "contain", "cleanup",
   ]
   /// A worker's, but for the port, which is each repository's own.
   static let repositories = ["file"] + worker.filter { $0 != "port" }
-  static let stopStep = ["request", "signal", "wait"]
+  static let stopStep = ["request", "socket", "signal", "wait"]
   static let backoff = ["first", "max"]
   static let check = ["probe", "every", "timeout", "failures"]
 

@@ -9,6 +9,7 @@ struct WorkerSettings {
   var command: [PlaceholderText]?
   var listen = WorkerDefinition.Listen.worker
   var ready: Readiness?
+  var preset: WorkerPreset?
   var stop: [StopStep]?
   var restart = WorkerDefinition.Restart.always
   var backoff = WorkerDefinition.Backoff()
@@ -39,13 +40,15 @@ struct WorkerSettings {
     let ready = self.ready ?? WorkerDefinition.defaultReadiness(port: port)
     var worker = WorkerDefinition(
       name: name, command: [], port: port, listen: self.listen, ready: ready,
-      stop: self.stop ?? shutdown.defaultStop(withRequest: ready.isHTTP), restart: self.restart,
+      stop: self.stop ?? self.preset?.stop(within: shutdown)
+        ?? shutdown.defaultStop(withRequest: ready.isHTTP), restart: self.restart,
       backoff: self.backoff, startTimeout: self.startTimeout ?? .seconds(60), check: self.check,
       user: self.user, group: self.group, capabilities: self.capabilities,
       noNewPrivileges: self.noNewPrivileges, limits: self.limits, umask: self.umask, nice: self.nice,
       outOfMemoryScore: self.outOfMemoryScore, contain: self.contain)
     worker.command = (self.command ?? []).map { $0.filling(values) }
     worker.environment = self.environment.mapValues { $0.filling(values) }
+    worker.stop = worker.stop.map { $0.filling(values, in: directory) }
     worker.directory = self.directory.map { text in
       let path = FilePath(text.filling(values).description)
       return path.isRelative ? directory.pushing(path) : path
@@ -69,8 +72,10 @@ extension ConfigurationReader {
     }
     self.readTexts(of: table, forRepositories: forRepositories, into: &settings)
     self.readReadiness(of: table, into: &settings)
+    settings.preset = self.preset(in: table)
     if let line = table["stop"]?.line {
-      settings.stop = self.stopSteps(in: table, shutdown: shutdown, needsPort: &settings.needsPort)
+      settings.stop = self.stopSteps(
+        in: table, shutdown: shutdown, forRepositories: forRepositories, needsPort: &settings.needsPort)
       if let steps = settings.stop, steps.timeBeforeKill > shutdown.workers {
         if workersFrom == .environment {
           settings.stop = steps.fitting(shutdown.workers)
@@ -99,12 +104,13 @@ extension ConfigurationReader {
     if let text = self.string("directory", in: table, mustBe: "a path", as: { $0.isEmpty ? nil : $0 }),
       let line = table["directory"]?.line
     {
-      settings.directory = self.placeholderText(text, line: line, allowed: allowed, into: &settings)
+      settings.directory = self.placeholderText(
+        text, line: line, allowed: allowed, needsPort: &settings.needsPort)
     }
     if settings.listen == .inherit { allowed.insert(.descriptor) }
     if let command = self.command("command", in: table) {
       settings.command = command.map {
-        self.placeholderText($0.text, line: $0.line, allowed: allowed, into: &settings)
+        self.placeholderText($0.text, line: $0.line, allowed: allowed, needsPort: &settings.needsPort)
       }
     }
     guard let environment = self.table("environment", in: table, mustBe: "a table of strings") else { return }
@@ -118,16 +124,17 @@ extension ConfigurationReader {
         continue
       }
       settings.environment[name] = self.placeholderText(
-        text, line: node.line, allowed: allowed, into: &settings)
+        text, line: node.line, allowed: allowed, needsPort: &settings.needsPort)
     }
   }
 
-  private mutating func placeholderText(
-    _ text: String, line: Int, allowed: Set<PlaceholderText.Placeholder>, into settings: inout WorkerSettings
+  mutating func placeholderText(
+    _ text: String, line: Int, allowed: Set<PlaceholderText.Placeholder>,
+    needsPort: inout [(what: String, line: Int)]
   ) -> PlaceholderText {
     do throws(PlaceholderText.Failure) {
       let parsed = try PlaceholderText(parsing: text, allowed: allowed)
-      if parsed.uses(.port) { settings.needsPort.append(("\"{port}\"", line)) }
+      if parsed.uses(.port) { needsPort.append(("\"{port}\"", line)) }
       return parsed
     } catch {
       switch error {
@@ -168,6 +175,17 @@ extension ConfigurationReader {
     settings.check = HealthCheck(
       probe: probe ?? .tcp, every: every, timeout: self.duration("timeout", in: check) ?? .seconds(5),
       failures: self.integer("failures", in: check, range: 1...1000) ?? 3)
+  }
+
+  private mutating func preset(in table: TOMLNode) -> WorkerPreset? {
+    guard let name = self.string("preset", in: table, mustBe: "the name of a preset"),
+      let line = table["preset"]?.line
+    else { return nil }
+    let preset = WorkerPreset(name: name)
+    if preset == nil {
+      self.report(line, self.unknown("preset", name, among: WorkerPreset.all.map(\.name)))
+    }
+    return preset
   }
 
   private mutating func backoff(in table: TOMLNode) -> WorkerDefinition.Backoff {

@@ -25,6 +25,7 @@ package final class Master {
   package weak var observer: (any MasterObserver)?
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
+  var lastResort: LastResort?
 
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
@@ -40,6 +41,8 @@ package final class Master {
   /// Workers of whom nobody could say at the last look whether somebody is left.
   var unseen: Set<Int> = []
   var outcome = ShutdownOutcome()
+  let clientWatch: ClientWatch
+  var cannotSeeClients = false
   var lastStatus = ""
   var lastReport: MonotonicInstant?
   var reportTimer: TimerIdentifier?
@@ -53,7 +56,7 @@ package final class Master {
     definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
     scheduler: any Scheduler, network: any WorkerNetwork, starter: any WorkerStarter,
     cleanups: any CleanupRunner, seed: UInt64,
-    life: WorkerPolicyMaker = { WorkerLife(definition: $0, portTimeout: $1, seed: $2) },
+    life: WorkerPolicyMaker = { Master.life(of: $0, timeouts: $1, seed: $2) },
     order: any ShutdownPolicy = ShutdownOrder()
   ) {
     self.order = order
@@ -63,13 +66,14 @@ package final class Master {
     self.network = network
     self.starter = starter
     self.cleanups = cleanups
+    self.clientWatch = ClientWatch(scheduler: scheduler)
     let reaper = Reaper(kernel: kernel)
     self.reaper = reaper
     self.sets = ProcessSets(kernel: kernel) { reaper.isHeld($0) }
     let workers = definitions.enumerated().map { index, definition in
       WorkerRecord(
         index: index, definition: definition,
-        life: life(definition, timeouts.ports, seed &+ UInt64(index)),
+        life: life(definition, timeouts, seed &+ UInt64(index)),
         cookie: ByteString("\(definition.name):\(String(seed &+ UInt64(index), radix: 16))"))
     }
     self.workers = workers
@@ -128,7 +132,10 @@ package final class Master {
 
   private func push(_ event: WorkerLife.Event, sweep: (Termination) -> Void) {
     guard self.phase != .running else { return }
-    for worker in self.workers { self.post(worker, event) }
+    for worker in self.workers {
+      self.refreshClients(before: worker)
+      self.post(worker, event)
+    }
     self.drain()
     self.sweep.map(sweep)
   }
@@ -136,8 +143,8 @@ package final class Master {
   // MARK: Facts
 
   /// Something in ourselves broke: remember it, and end the workers.
-  package func failed(_ description: String) {
-    self.outcome.internalErrors.append(description)
+  package func failed(_ description: String, _ failure: ShutdownOutcome.InternalFailure = .any) {
+    self.outcome.failed(description, failure)
     self.stop(reason: "internal error: \(description)")
   }
 
@@ -210,6 +217,10 @@ package final class Master {
     case .release:
       self.release(worker)
       self.ledger?.ended(worker: worker.definition.name)
+    case .lookAtClients(let instant): self.watchClients(of: worker, at: instant)
+    case .clientsChanged(let count): self.clientsChanged(count, of: worker)
+    case .disconnectClients: self.disconnectClients(of: worker)
+    case .clientsForced(let count): self.clientsForced(count, of: worker)
     case .wake(let instant):
       self.wake(worker, at: instant)
       if let instant, [.backoff, .blocked].contains(worker.life.state) {
@@ -244,6 +255,9 @@ package final class Master {
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)
+      if prepared.workerGuard == nil {
+        self.lastResort?.began(worker: worker.index, group: leader.processIdentifier)
+      }
       self.sets.add(
         worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup,
         isGuard: prepared.workerGuard != nil)
@@ -264,6 +278,7 @@ package final class Master {
 
   func release(_ worker: WorkerRecord) {
     guard let leader = worker.leader?.processIdentifier else { return }
+    self.lastResort?.over(worker: worker.index)
     self.sets.remove(
       worker: worker.index, leader: leader, program: worker.guardian?.program?.processIdentifier)
     worker.guardian?.close()
@@ -292,6 +307,7 @@ package final class Master {
       }
       worker.timer = nil
       self.sets.invalidate()
+      self.refreshClients(before: worker)
       self.post(worker, .timeReached)
       self.drain()
     }

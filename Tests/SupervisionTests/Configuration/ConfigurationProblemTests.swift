@@ -14,6 +14,14 @@ struct ConfigurationProblemTests {
       ("\"a\\nb\" = 1", "unknown key \"a\\nb\""),
       ("backoff = { frist = 1 }", "unknown key \"frist\", did you mean \"first\"?"),
       ("backoff = { zzzzzz = 1 }", "unknown key \"zzzzzz\": there is \"first\" and \"max\""),
+      ("preset = \"uvcorn\"", "unknown preset \"uvcorn\", did you mean \"uvicorn\"?"),
+      ("preset = \"postgresql\"", "unknown preset \"postgresql\", did you mean \"postgres\"?"),
+      (
+        "preset = \"apache\"",
+        "unknown preset \"apache\": there is \"gunicorn\", \"mcp-proxy\", \"nginx\", \"postgres\", "
+          + "\"redis\" and \"uvicorn\""
+      ),
+      ("preset = [\"uvicorn\"]", "\"preset\" must be the name of a preset, not an array"),
       // Types and values.
       ("port = \"x\"", "\"port\" must be an integer from 1 to 65535, not a string"),
       ("port = 0", "\"port\" must be an integer from 1 to 65535, not 0"),
@@ -92,6 +100,29 @@ struct ConfigurationProblemTests {
       ("stop = [{ signal = \"TREM\", wait = 1 }]", "unknown signal \"TREM\", did you mean \"TERM\"?"),
       ("stop = [{ signal = 15 }]", "\"signal\" must be the name of a signal, not an integer"),
       ("stop = [{ signal = \"TERM\" }]", "the step SIGTERM needs a \"wait\": only KILL can do without"),
+      (
+        "stop = [{ request = \"POST /x\", socket = 3 }]",
+        "\"socket\" must be the path of a Unix socket, not an integer"
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"\" }]",
+        "\"socket\" must be the path of a Unix socket, not \"\""
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"/run/{port}\" }]", "\"{port}\" needs a \"port\""
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"/run/{path}\" }]",
+        "\"{path}\" is only for [repositories]"
+      ),
+      (
+        "stop = [{ signal = \"KILL\", socket = \"/run/x\" }]",
+        "\"socket\" is where a \"request\" goes; a signal has none"
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"/run/\(String(repeating: "x", count: 103))\" }]",
+        "the name of a Unix socket has at most 107 bytes, \"/run/\(String(repeating: "x", count: 103))\" has 108"
+      ),
       ("stop = [{ wait = 1 }]", "a stop step has either a \"request\" or a \"signal\""),
       (
         "stop = [{ signal = \"TERM\", request = \"POST /\" }]",
