@@ -134,7 +134,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
-      swiftSettings: strict),
+      exclude: ["Record/timeline.svg"], swiftSettings: strict),
     .target(
       name: "Simulation", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system],
       path: "Tests/Simulation", swiftSettings: strict),

@@ -85,8 +85,8 @@ public final class MasterProcess {
       configuration, loop: self.loop, kernel: self.kernel, logger: logger)
     self.observers.append(self.recorder)
     self.master.observer = self
-    self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
     self.cleanups.whenTold = { [unowned self] in self.happened($0) }
+    self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:
@@ -130,6 +130,7 @@ public final class MasterProcess {
     } catch {
       self.logger.critical("\(error); killing the workers")
       self.outcome = self.master.abandon(because: error)
+      self.recorder.ended(self.outcome)
       self.logger.critical(
         "stopped: \(self.outcome.summary)", metadata: ["exit": "\(self.outcome.exitStatus)"])
     }

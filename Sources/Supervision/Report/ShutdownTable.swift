@@ -37,7 +37,7 @@ package enum ShutdownTable {
       let isBad = state == "failed" || lane.duration == nil
       let colour: TextStyle.Colour? =
         isBad || lane.force == "kill" ? .red : lane.force == "signal" ? .yellow : nil
-            let took = isBad ? "failed" : lane.ran ? lane.duration?.text ?? "" : "-"
+      let took = isBad ? "failed" : lane.ran ? lane.duration?.text ?? "" : "-"
       columns.add([
         .init(self.cut(lane.name), colour), .init(lane.port.map { "\($0)" } ?? "-"),
         .init(lane.pid.map { "\($0)" } ?? "-"), .init(took, colour), .init(lane.leaderEnd?.text ?? "-"),

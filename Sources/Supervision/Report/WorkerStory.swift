@@ -93,7 +93,9 @@ package struct WorkerStory: Sendable {
     if before?.kind == .waiting {
       let waited = "\(self.subject) did not run and was stopped before its next try, \(self.ago(stopped))."
       let blocked = past.last { $0.kind == .blocked || $0.kind == .leaderEnded }
-      if let blocked, blocked.kind == .blocked { return [waited, "It could not be started: \(self.obstacle(of: blocked))."] }
+      if let blocked, blocked.kind == .blocked {
+        return [waited, "It could not be started: \(self.obstacle(of: blocked))."]
+      }
       return [waited] + (end.map { ["Before that, \($0)."] } ?? [])
     }
     guard let end else {
