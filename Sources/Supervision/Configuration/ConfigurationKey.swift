@@ -1,13 +1,13 @@
 /// The keys a configuration may have, table by table.
 package enum ConfigurationKey {
   static let root = ["shutdown", "master", "workers", "cleanups", "repositories"]
-  static let shutdown = ["graceful", "clients", "workers", "ports", "cleanup"]
+  static let shutdown = ["graceful", "clients", "workers", "ports", "cleanup", "force-foreign"]
   static let master = ["control", "health", "log-directory", "log-format", "user", "group"]
   static let cleanup = ["name", "command", "timeout"]
   static let worker = [
     "command", "port", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check", "directory",
     "environment", "user", "group", "capabilities", "no-new-privileges", "limits", "umask", "nice",
-    "oom-score", "contain", "cleanup",
+    "oom-score", "contain", "cleanup", "runtime-directory", "temporary-directory", "remove-ipc",
   ]
   /// A worker's, but for the port, which is each repository's own.
   static let repositories = ["file"] + worker.filter { $0 != "port" }

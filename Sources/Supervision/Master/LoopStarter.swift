@@ -8,13 +8,15 @@ internal import SystemdNotify
 final class LoopStarter: WorkerStarter {
   private let plan: ContainmentPlan
   private let logDirectory: FilePath?
+  private let directories: WorkerDirectories
   private let loop: EventLoop
   private var notifySockets: [String: NotifySocket] = [:]
   /// Told when a worker's process says READY=1: the worker's name and the sender.
   var whenNotified: ((String, Notification) -> Void)?
 
-  init(plan: ContainmentPlan, logDirectory: FilePath?, loop: EventLoop) {
+  init(plan: ContainmentPlan, logDirectory: FilePath?, directories: WorkerDirectories, loop: EventLoop) {
     self.plan = plan
+    self.directories = directories
     self.logDirectory = logDirectory
     self.loop = loop
   }
@@ -32,6 +34,9 @@ final class LoopStarter: WorkerStarter {
       let socket = try self.notifySocket(of: definition.name)
       command.environment = command.environment.setting(
         "NOTIFY_SOCKET", to: ByteString(socket.environmentValue))
+    }
+    for (name, value) in try self.directories.make(for: definition, start: start + 1) {
+      command.environment = command.environment.setting(ByteString(name), to: ByteString(value))
     }
     command.directory = definition.directory
     command.setup = try definition.childSetup()

@@ -26,6 +26,12 @@ package final class Master {
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
   var lastResort: LastResort?
+  /// Who cleans what workers leave besides processes.
+  package var resources: (any WorkerResources)?
+  /// What of that is still there, in this stop.
+  var uncleaned: [String] = []
+  /// Whether who has a worker's port after its end is ended even if it is not ours.
+  package var endsForeignHolders = false
 
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
@@ -123,6 +129,7 @@ package final class Master {
   /// Goes straight to KILL, for workers and cleanups.
   package func kill() {
     self.push(.kill) { $0.skipToKill() }
+    if self.phase != .running { for worker in self.workers { worker.portStop?.skipToKill() } }
     if self.phase == .cleaning { self.cleanups.kill() }
   }
 
@@ -170,15 +177,9 @@ package final class Master {
   private func perform(_ effect: WorkerLife.Effect, for worker: WorkerRecord) {
     switch effect {
     case .checkPort:
-      self.post(
-        worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+      self.clearPort(of: worker, isOver: false)
     case .verifyPort:
-      let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
-      if let port = worker.definition.port {
-        self.observer?.happened(
-          .portVerified(worker: worker.definition.name, port: port, holder: holder))
-      }
-      self.post(worker, .portVerified(holder: holder))
+      self.clearPort(of: worker, isOver: true)
     case .spawn:
       self.spawn(worker)
     case .awaitReadiness:
@@ -207,9 +208,11 @@ package final class Master {
     case .release:
       self.release(worker)
       self.ledger?.ended(worker: worker.definition.name)
+      self.resourcesEnded(worker)
     case .wake(let instant):
       self.wake(worker, at: instant)
     case .entered(let state, let why):
+      if state == .stopping { self.resourcesStopping(worker) }
       self.observer?.workerChanged(
         worker.definition.name, state, why, pid: worker.program?.processIdentifier)
     }

@@ -17,7 +17,8 @@ public final class MasterProcess {
   private let kernel = LinuxKernel()
   private let plan: ContainmentPlan
   private let starter: LoopStarter
-  private let cleanups: CommandCleanups
+  private let cleanups: OrderedCleanups
+  private let resources: LoopResources
   private let master: Master
   private let signals: SignalReader
   private let service: ServiceReporter
@@ -60,8 +61,14 @@ public final class MasterProcess {
     let identity = try MasterIdentity.assume(configuration)
     if let note = identity.note { logger.info("\(note)") }
     self.plan = try ContainmentPlan(for: configuration.workers, guardProgram: guardProgram)
-    self.starter = LoopStarter(plan: self.plan, logDirectory: configuration.logDirectory, loop: self.loop)
-    self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)
+    self.resources = LoopResources(
+      directories: WorkerDirectories(
+        configuration: LedgerName(of: configuration.file).configuration, scheduler: self.loop))
+    self.starter = LoopStarter(
+      plan: self.plan, logDirectory: configuration.logDirectory, directories: self.resources.directories,
+      loop: self.loop)
+    self.cleanups = OrderedCleanups(
+      configuration.cleanups.map(Cleanup.command), kernel: self.kernel, loop: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
     self.master = Master(
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
@@ -70,7 +77,24 @@ public final class MasterProcess {
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
     self.master.observer = self
+    self.master.resources = self.resources
+    self.cleanups.whenHappened = { [unowned self] event in self.happened(event) }
+    self.master.endsForeignHolders = configuration.forceForeign
     self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
+  }
+
+  /// Adds a cleanup to those of the configuration. All of them run one after another once every worker
+  /// has ended, the last one added first.
+  ///
+  /// The body runs on a thread of its own, with all signals blocked, and may block. When its time is
+  /// over it has failed, the next one begins, and the exit does not wait for it: it goes on until the
+  /// process ends. An error it throws fails it too; the exit status is 6 then.
+  ///
+  /// Call it before ``run()``, or from the loop's thread.
+  public func addCleanup(
+    _ name: String, timeout: Duration = .seconds(10), body: @escaping @Sendable () throws -> Void
+  ) {
+    self.cleanups.add(.closure(ClosureCleanup(name: name, timeout: timeout, body: body)))
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:
@@ -135,6 +159,7 @@ public final class MasterProcess {
       self.service.status(
         "ending what the last run left", extendingBy: longest + self.master.longestStart + .seconds(10))
     } completion: { [unowned self] in
+      self.resources.directories.removeAbandoned()
       // Told to stop meanwhile, it has no use for workers.
       if self.master.phase == .running { self.master.start() }
     }
