@@ -1,12 +1,18 @@
 /// A cleanup that is code of the program the master runs in.
-struct ClosureCleanup: Sendable {
-  var name: String
-  var timeout: Duration
-  var body: @Sendable () throws -> Void
+package struct ClosureCleanup: Sendable {
+  package var name: String
+  package var timeout: Duration
+  package var body: @Sendable () throws -> Void
+
+  package init(name: String, timeout: Duration, body: @escaping @Sendable () throws -> Void) {
+    self.name = name
+    self.timeout = timeout
+    self.body = body
+  }
 }
 
 /// One of a master's cleanups, in the order they were registered.
-enum Cleanup: Sendable {
+package enum Cleanup: Sendable {
   case command(CleanupCommand)
   case closure(ClosureCleanup)
 

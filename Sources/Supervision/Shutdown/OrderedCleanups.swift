@@ -1,9 +1,9 @@
-internal import ProcCtl
+package import ProcCtl
 internal import SystemPackage
 
 /// The master's cleanups: commands, and code of the program it runs in, one after another once nothing
 /// else is left, the last registered first. By then every descendant is theirs.
-final class OrderedCleanups: CleanupRunner {
+package final class OrderedCleanups: CleanupRunner {
   private struct Current {
     var cleanup: Cleanup
     /// Nil if it is no command.
@@ -19,7 +19,7 @@ final class OrderedCleanups: CleanupRunner {
   private var remaining: [Cleanup]
   private var begun = 0
   /// Told when one begins and when it has ended.
-  var whenHappened: (MasterEvent) -> Void = { _ in }
+  package var whenHappened: (MasterEvent) -> Void = { _ in }
   private var failures: [String] = []
   private var completion: (([String]) -> Void)?
   private var current: Current?
@@ -27,7 +27,7 @@ final class OrderedCleanups: CleanupRunner {
   private var timer: TimerIdentifier?
   private var termination: Termination?
 
-  init(_ cleanups: [Cleanup], kernel: any Kernel, loop: EventLoop) {
+  package init(_ cleanups: [Cleanup], kernel: any Kernel, loop: EventLoop) {
     self.cleanups = cleanups
     self.remaining = cleanups
     self.kernel = kernel
@@ -35,23 +35,23 @@ final class OrderedCleanups: CleanupRunner {
   }
 
   /// One that runs before all there are now.
-  func add(_ cleanup: Cleanup) {
+  package func add(_ cleanup: Cleanup) {
     self.cleanups.append(cleanup)
     self.remaining.append(cleanup)
   }
 
-  var longest: Duration {
+  package var longest: Duration {
     self.cleanups.reduce(.zero) { $0 + $1.timeout + .seconds(1) + Escalation.longestKillWait }
   }
 
-  func run(completion: @escaping ([String]) -> Void) {
+  package func run(completion: @escaping ([String]) -> Void) {
     self.completion = completion
     self.next()
   }
 
-  func hurry() { self.giveUp(.standard(grace: .seconds(1))) }
+  package func hurry() { self.giveUp(.standard(grace: .seconds(1))) }
 
-  func kill() {
+  package func kill() {
     self.failures += self.remaining.reversed().map { "\($0.name): skipped" }
     self.remaining = []
     self.giveUp(Escalation(steps: []))
