@@ -20,7 +20,7 @@ struct RunCommand: Verb {
 
       Exit status: 0 clean; 1 clients disconnected by force; 2 an asked worker needed a signal; 3 \
       a worker needed SIGKILL; 4 a port is still held; 5 a process is left; 6 a cleanup failed; \
-      100 internal error; 64 usage; 69 \
+      100 to 102 internal error; 64 usage; 69 \
       something needed is missing; 77 no permission; 78 configuration.
       """)
 

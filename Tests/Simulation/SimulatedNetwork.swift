@@ -21,7 +21,33 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     self.cleanupTime = cleanupTime
   }
 
-  func holder(ofPort port: UInt16) -> String? { self.kernel.ports.holder(of: port) }
+  func verdict(onPort port: UInt16) -> PortVerdict {
+    guard self.kernel.ports.holder(of: port) != nil else { return .free }
+    let pid = self.kernel.ports.listener(on: port)?.identity.processIdentifier
+    return .held([PortHolder(pid: pid, state: .listen, address: .tcp(.anyV4, port: port))])
+  }
+
+  func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop {
+    let stop = SimulatedHolderStop()
+    let kernel = self.kernel
+    let target = Termination.Target(
+      members: { () throws(ProcessError) in
+        var living: [ProcessStatus] = []
+        for process in processes {
+          if let status = try process.living(kernel: kernel) { living.append(status) }
+        }
+        return living
+      },
+      send: { signal, members in kernel.send(signal, toAll: members) })
+    let termination = Termination(
+      scheduler: kernel.time, escalation: .standard(grace: .seconds(3)), target: target
+    ) { result in
+      kernel.time.after(.zero) { if !stop.isCancelled { completion(result.survivors.map(\.description)) } }
+    }
+    stop.termination = termination
+    termination.start()
+    return stop
+  }
 
   func awaitReadiness(
     of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
@@ -124,6 +150,14 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     if self.cleanupTime == .zero { return completion([]) }
     self.kernel.time.after(self.cleanupTime) { completion([]) }
   }
+}
+
+private final class SimulatedHolderStop: HolderStop {
+  var termination: Termination?
+  private(set) var isCancelled = false
+
+  func cancel() { self.isCancelled = true }
+  func skipToKill() { self.termination?.skipToKill() }
 }
 
 private final class Token: Cancellable {

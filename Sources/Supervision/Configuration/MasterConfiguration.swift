@@ -5,6 +5,8 @@ public struct MasterConfiguration: Sendable, Equatable {
   /// Where it was read from, without links; nil if it is no file's.
   public var file: FilePath?
   public var shutdown: ShutdownTimeouts
+  /// Whether who has a worker's port after its end is ended even if it is none of ours.
+  public var forceForeign = false
   /// The control socket; nil for the default place.
   public var control: FilePath?
   /// `HOST:PORT` of the health endpoint; nil for none.

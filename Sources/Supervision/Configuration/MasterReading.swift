@@ -7,6 +7,7 @@ extension ConfigurationReader {
     let root = self.admit(document, keys: ConfigurationKey.root)
     let (shutdown, workersFrom) = self.shutdownTimeouts(in: root)
     var configuration = MasterConfiguration(shutdown: shutdown, workers: [])
+    configuration.forceForeign = self.forceForeign(in: root)
     self.readMaster(in: root, into: &configuration)
 
     var roster = WorkerRoster()

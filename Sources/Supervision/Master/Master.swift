@@ -26,6 +26,12 @@ package final class Master {
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
   var lastResort: LastResort?
+  /// Who cleans what workers leave besides processes.
+  package var resources: (any WorkerResources)?
+  /// What of that is still there, in this stop.
+  var uncleaned: [String] = []
+  /// Whether who has a worker's port after its end is ended even if it is not ours.
+  package var endsForeignHolders = false
 
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
@@ -127,6 +133,7 @@ package final class Master {
   /// Goes straight to KILL, for workers and cleanups.
   package func kill() {
     self.push(.kill) { $0.skipToKill() }
+    if self.phase != .running { for worker in self.workers { worker.portStop?.skipToKill() } }
     if self.phase == .cleaning { self.cleanups.kill() }
   }
 
@@ -177,18 +184,9 @@ package final class Master {
   private func perform(_ effect: WorkerLife.Effect, for worker: WorkerRecord) {
     switch effect {
     case .checkPort:
-      let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
-      if let port = worker.definition.port, let holder {
-        self.observer?.happened(.portBlocked(worker: worker.definition.name, port: port, holder: holder))
-      }
-      self.post(worker, .portChecked(holder: holder))
+      self.clearPort(of: worker, isOver: false)
     case .verifyPort:
-      let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
-      if let port = worker.definition.port {
-        self.observer?.happened(
-          .portVerified(worker: worker.definition.name, port: port, holder: holder))
-      }
-      self.post(worker, .portVerified(holder: holder))
+      self.clearPort(of: worker, isOver: true)
     case .spawn:
       self.spawn(worker)
     case .awaitReadiness:
@@ -217,6 +215,7 @@ package final class Master {
     case .release:
       self.release(worker)
       self.ledger?.ended(worker: worker.definition.name)
+      self.resourcesEnded(worker)
     case .lookAtClients(let instant): self.watchClients(of: worker, at: instant)
     case .clientsChanged(let count): self.clientsChanged(count, of: worker)
     case .disconnectClients: self.disconnectClients(of: worker)
@@ -229,6 +228,7 @@ package final class Master {
             worker: worker.definition.name, after: self.scheduler.now.duration(to: instant)))
       }
     case .entered(let state, let why):
+      if state == .stopping { self.resourcesStopping(worker) }
       self.observer?.workerChanged(
         worker.definition.name, state, why, pid: worker.program?.processIdentifier)
     }

@@ -17,7 +17,8 @@ public final class MasterProcess {
   private let kernel = LinuxKernel()
   private let plan: ContainmentPlan
   private let starter: LoopStarter
-  private let cleanups: CommandCleanups
+  private let cleanups: OrderedCleanups
+  private let resources: LoopResources
   private let master: Master
   private let signals: SignalReader
   private let service: ServiceReporter
@@ -72,8 +73,13 @@ public final class MasterProcess {
         directory: directory, limits: .init(size: configuration.logSize, keep: configuration.logKeep),
         workers: configuration.workers.map(\.name), loop: loop, logger: logger)
     }
-    self.starter = LoopStarter(plan: self.plan, logs: self.workerLogs, loop: self.loop)
-    self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)
+    self.resources = LoopResources(
+      directories: WorkerDirectories(
+        configuration: LedgerName(of: configuration.file).configuration, scheduler: self.loop))
+    self.starter = LoopStarter(
+      plan: self.plan, logs: self.workerLogs, directories: self.resources.directories, loop: self.loop)
+    self.cleanups = OrderedCleanups(
+      configuration.cleanups.map(Cleanup.command), kernel: self.kernel, loop: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
     self.master = Master(
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
@@ -85,8 +91,24 @@ public final class MasterProcess {
       configuration, loop: self.loop, kernel: self.kernel, logger: logger)
     self.observers.append(self.recorder)
     self.master.observer = self
-    self.cleanups.whenTold = { [unowned self] in self.happened($0) }
+    self.master.resources = self.resources
+    self.cleanups.whenHappened = { [unowned self] event in self.happened(event) }
+    self.master.endsForeignHolders = configuration.forceForeign
     self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
+  }
+
+  /// Adds a cleanup to those of the configuration. All of them run one after another once every worker
+  /// has ended, the last one added first.
+  ///
+  /// The body runs on a thread of its own, with all signals blocked, and may block. When its time is
+  /// over it has failed, the next one begins, and the exit does not wait for it: it goes on until the
+  /// process ends. An error it throws fails it too; the exit status is 6 then.
+  ///
+  /// Call it before ``run()``, or from the loop's thread.
+  public func addCleanup(
+    _ name: String, timeout: Duration = .seconds(10), body: @escaping @Sendable () throws -> Void
+  ) {
+    self.cleanups.add(.closure(ClosureCleanup(name: name, timeout: timeout, body: body)))
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:
@@ -154,6 +176,7 @@ public final class MasterProcess {
       self.service.status(
         "ending what the last run left", extendingBy: longest + self.master.longestStart + .seconds(10))
     } completion: { [unowned self] in
+      self.resources.directories.removeAbandoned()
       // Told to stop meanwhile, it has no use for workers.
       if self.master.phase == .running { self.master.start() }
     }

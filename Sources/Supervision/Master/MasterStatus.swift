@@ -39,7 +39,7 @@ extension Master {
       worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.longestKillWait
     }.max()
     let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.longestKillWait
-    let ports = self.workers.contains { $0.definition.port != nil } ? self.timeouts.ports : .zero
+    let ports = self.workers.contains { $0.definition.port != nil } ? self.timeouts.ports + sweep : .zero
     return (slowest ?? .zero) + ports + sweep + self.cleanups.longest
   }
 

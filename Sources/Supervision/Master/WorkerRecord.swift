@@ -27,6 +27,9 @@ final class WorkerRecord {
   var timer: TimerIdentifier?
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?
+  /// What has been tried about who has its port since its last end.
+  var portClearing: PortClearing?
+  var portStop: (any HolderStop)?
 
   init(index: Int, definition: WorkerDefinition, life: any WorkerPolicy, cookie: ByteString) {
     self.index = index
