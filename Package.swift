@@ -131,7 +131,7 @@ let package = Package(
         "RepositoryWorker", "GracefulShutdown", "ProcCtl", "repository-worker", logging, system, nioCore,
         nioHTTP1, nioPosix,
       ],
-      exclude: ["official_client.py"], swiftSettings: strict),
+      swiftSettings: strict),
     .testTarget(
       name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
@@ -147,7 +147,7 @@ let package = Package(
       dependencies: [
         "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
       ],
-      exclude: ["systemd"],
+      exclude: ["systemd", "RealWorkers/programs"],
       swiftSettings: strict),
   ]
 )

@@ -172,8 +172,12 @@ package final class Master {
       self.post(
         worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
     case .verifyPort:
-      self.post(
-        worker, .portVerified(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+      let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
+      if let port = worker.definition.port {
+        self.observer?.happened(
+          .portVerified(worker: worker.definition.name, port: port, holder: holder))
+      }
+      self.post(worker, .portVerified(holder: holder))
     case .spawn:
       self.spawn(worker)
     case .awaitReadiness:
@@ -298,7 +302,10 @@ package final class Master {
   // MARK: The order of the end
 
   func advance(_ event: ShutdownOrder.Event) {
-    for effect in self.order.handle(event) { self.perform(effect) }
+    let before = self.phase
+    let effects = self.order.handle(event)
+    if self.phase != before { self.observer?.happened(.phaseBegan(self.phase)) }
+    for effect in effects { self.perform(effect) }
   }
 
   private func perform(_ effect: ShutdownOrder.Effect) {

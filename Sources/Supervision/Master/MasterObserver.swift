@@ -12,5 +12,16 @@ package protocol MasterObserver: AnyObject {
   /// A line for people, and the longest it may take until the next one or the end.
   func statusChanged(_ status: String, stopping: Bool)
   func stopBegan(_ reason: String, budget: Duration)
+  /// A detail of what goes on, in the order things happen.
+  func happened(_ event: MasterEvent)
   func ended(_ outcome: ShutdownOutcome)
+}
+
+extension MasterObserver {
+  package func workerNoted(_ name: String, _ note: String, isTrouble: Bool) {}
+  package func allReady() {}
+  package func statusChanged(_ status: String, stopping: Bool) {}
+  package func stopBegan(_ reason: String, budget: Duration) {}
+  package func happened(_ event: MasterEvent) {}
+  package func ended(_ outcome: ShutdownOutcome) {}
 }

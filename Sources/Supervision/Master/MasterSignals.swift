@@ -5,10 +5,12 @@ extension Master {
   func send(_ request: StopRequest, to worker: WorkerRecord) {
     guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
     self.note(worker, "asked by \(request.method) \(request.path)")
+    self.observer?.happened(.requested(worker: worker.definition.name, request))
     let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)
     worker.request = self.network.send(request, toPort: port, members: members) {
       [unowned self, unowned worker] refusal in
       worker.request = nil
+      self.observer?.happened(.answered(worker: worker.definition.name, refusal: refusal))
       if let refusal {
         self.note(worker, "\(request.method) \(request.path) failed: \(refusal)", isTrouble: true)
       }
@@ -30,6 +32,8 @@ extension Master {
     let seen = self.addressees(of: signal, in: worker)
     let members = seen ?? []
     if worker.lastSignal != signal, !members.isEmpty {
+      self.observer?.happened(
+        .signalled(worker: worker.definition.name, signal, processes: members.count))
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
     worker.lastSignal = signal

@@ -35,9 +35,9 @@ extension Master {
   /// The longest a stop can take, if everything uses all of its time.
   package var longestStop: Duration {
     let slowest = self.workers.map { worker in
-      worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.killWait
+      worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.longestKillWait
     }.max()
-    let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.killWait
+    let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.longestKillWait
     let ports = self.workers.contains { $0.definition.port != nil } ? self.timeouts.ports : .zero
     return (slowest ?? .zero) + ports + sweep + self.cleanups.longest
   }
