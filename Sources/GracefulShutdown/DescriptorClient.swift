@@ -29,6 +29,7 @@ public final class DescriptorClient: ShutdownClient {
     var isClosed = false
   }
 
+  /// Names the client in logs and in the report.
   public let shutdownName: String
   private let descriptor: FileDescriptor
   private let ownership: Ownership

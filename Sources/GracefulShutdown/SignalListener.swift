@@ -12,13 +12,13 @@ extension ShutdownCoordinator {
   ///
   /// INT, QUIT and HUP stay ignored where they are, which is what a shell's background jobs and `nohup`
   /// want. Also, writes to closed connections fail (EPIPE) from now on instead of ending the process, if
-  /// SIGPIPE was left at its default.
+  /// SIGPIPE was left at its default. The coordinator lives on as long as the process.
   ///
   /// - Throws: `ShutdownSetupError` with code `.signalsUnavailable` if this was called before in this
   ///   process, or one of the signals has a handler already: there is one owner. Nothing is changed then.
   public func listenForSignals() throws(ShutdownSetupError) {
-    try SignalListener.start(self.configuration.signals) { [weak self] signal in
-      self?.initiate(reason: .signal("\(signal)"))
+    try SignalListener.start(self.configuration.signals) { signal in
+      self.initiate(reason: .signal("\(signal)"))
     }
   }
 }
