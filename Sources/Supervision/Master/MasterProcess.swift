@@ -69,7 +69,7 @@ public final class MasterProcess {
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:
-  /// 0 clean, 2 a worker needed a signal beyond being asked, 3 one needed KILL,
+  /// 0 clean, 1 clients were disconnected by force, 2 a worker needed a signal beyond being asked, 3 one needed KILL,
   /// 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 an internal error.
   public func run() -> Int32 {
     do throws(ProcessError) {
