@@ -23,6 +23,7 @@ extension ConfigurationReader {
       self.readRepositories(node, shutdown: shutdown, workersFrom: workersFrom, into: &roster)
     }
     configuration.workers = roster.workers
+    self.refuseTakenLogs(configuration, in: root)
     configuration.cleanups = self.cleanups(in: root, timeout: shutdown.cleanup)
     if configuration.workers.isEmpty, self.problems.isEmpty {
       self.problems.append(
@@ -50,6 +51,8 @@ extension ConfigurationReader {
     }
     configuration.logDirectory = self.path("log-directory", in: table)
     configuration.logFormat = self.choice("log-format", in: table) ?? .text
+    if let size = self.byteCount("log-size", in: table) { configuration.logSize = size }
+    if let keep = self.integer("log-keep", in: table, range: 0...99) { configuration.logKeep = keep }
     configuration.user = self.account("user", in: table)
     configuration.group = self.account("group", in: table)
     if configuration.user == nil, let line = table["group"]?.line, table["user"] == nil {
