@@ -8,6 +8,8 @@ struct ClientRules {
     /// It was asked, and not found ended.
     var isAsk: Bool
     var firstSignal: Signal?
+    /// When KILL was first sent: who comes later comes to somebody who cannot be ended.
+    var killed: MonotonicInstant?
     /// Clients were certainly cut off by force; possibly; the master may have seen it otherwise.
     var wasForced = false
     var mayHaveBeenForced = false
@@ -49,6 +51,8 @@ struct ClientRules {
     self.stops[index].flatMap { $0.isAsk ? $0.since.duration(to: self.kernel.now) : nil }
   }
 
+  func wasKilled(_ index: Int) -> Bool { self.stops[index]?.killed != nil }
+
   mutating func disconnected(_ index: Int) {
     self.stops[index]?.wasForced = true
     self.stops[index]?.mayHaveBeenForced = true
@@ -56,7 +60,10 @@ struct ClientRules {
 
   mutating func signalled(_ index: Int, by signal: Signal) {
     guard signal != .continue, var stop = self.stops[index], stop.isAsk else { return }
+    // To all of its processes at the same moment.
+    if let killed = stop.killed, killed < self.kernel.now { return }
     defer { self.stops[index] = stop }
+    if signal == .kill { stop.killed = self.kernel.now }
     let isFirst = stop.firstSignal == nil
     if isFirst { stop.firstSignal = signal }
     guard let port = self.schedule.definitions[index].port else { return }

@@ -48,7 +48,9 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case .takesPortForFree: [.startsAlone, .stoppedMeansEmpty]
     case .skipsSweep: [.reportIsTrue]
     case .forgetsGuardsOrphans: [.stoppedMeansEmpty, .startsAlone]
-    case .overlooksLeftovers: [.deadlinesAreKept, .noSignalToInnocents]
+    // Clients of whom it does not see are nobody's.
+    case .overlooksLeftovers:
+      [.deadlinesAreKept, .noSignalToInnocents, .reportIsTrue, .clientsAreDisconnected]
     case .ignoresGuardsWord: [.endsAreNoticed]
     case .neverDisconnects: [.clientsAreDisconnected]
     case .disconnectsAtOnce: [.clientsHaveTheirTime]

@@ -181,7 +181,7 @@ final class RuleKeeper: MasterObserver {
     let since = self.kernel.now
     self.kernel.time.after(self.schedule.clientTimeout + .milliseconds(50)) { [unowned self] in
       guard self.views[index].state == .stopping, self.views[index].stoppingSince == since,
-        !self.kernel.living(of: index).contains(where: \.isDying)
+        !self.clients.wasKilled(index)
       else { return }
       // Who comes later may come after the last look.
       let left = self.clients.overdue(on: port, since: since)

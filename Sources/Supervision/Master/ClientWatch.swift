@@ -18,11 +18,12 @@ final class ClientWatch {
     self.scheduler = scheduler
   }
 
-  /// The workers that want a look, now or later.
-  var watched: Set<Int> { Set(self.due.keys) }
+  /// The workers that are being stopped: each look is at all of them, so that it is as young for each.
+  private(set) var watched: Set<Int> = []
 
   /// Looks at this worker then, or sooner; nil if no look is planned.
   func watch(_ worker: Int, at instant: MonotonicInstant?) {
+    self.watched.insert(worker)
     self.due[worker] = instant
     if let instant { self.arm(for: instant) }
   }
@@ -30,6 +31,11 @@ final class ClientWatch {
   /// Whether the last look is too old to decide by.
   var isStale: Bool {
     self.lastLook.map { $0.duration(to: self.scheduler.now) > Self.freshness } ?? true
+  }
+
+  func forget(_ worker: Int) {
+    self.watched.remove(worker)
+    self.due[worker] = nil
   }
 
   /// A look begins now.

@@ -19,16 +19,16 @@ extension Master {
 
   /// Before something is decided about the worker: as things are, not as they were a second ago.
   func refreshClients(before worker: WorkerRecord) {
-    guard worker.life.watchesClients, worker.definition.port != nil, self.clientWatch.isStale else { return }
-    self.lookAtClients(of: worker)
+    if worker.life.watchesClients, self.clientWatch.isStale { self.lookAtClients() }
   }
 
-  /// Of all who want it, and this one.
-  private func lookAtClients(of worker: WorkerRecord? = nil) {
+  private func lookAtClients() {
     self.clientWatch.begin()
-    var watched = self.clientWatch.watched
-    if let worker { watched.insert(worker.index) }
-    let workers = watched.sorted().map { self.workers[$0] }
+    let workers = self.clientWatch.watched.sorted().map { self.workers[$0] }.filter { worker in
+      if !worker.life.watchesClients { self.clientWatch.forget(worker.index) }
+      return worker.life.watchesClients
+    }
+    guard !workers.isEmpty else { return }
     self.sets.invalidate()
     let ports = workers.compactMap { self.clientPort(of: $0) }
     do throws(ProcessError) {

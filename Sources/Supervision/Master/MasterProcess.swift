@@ -112,8 +112,9 @@ public final class MasterProcess {
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:
-  /// 0 clean, 2 a worker needed a signal beyond being asked, 3 one needed KILL,
-  /// 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 and above an internal error.
+  /// 0 clean, 1 clients were disconnected by force, 2 a worker needed a signal beyond being asked,
+  /// 3 one needed KILL, 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 and above an
+  /// internal error.
   public func run() -> Int32 {
     do throws(ProcessError) {
       try self.loop.watch(self.signals.descriptor, for: .readable) { [unowned self] _ in self.readSignals() }
