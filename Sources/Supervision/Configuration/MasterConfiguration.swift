@@ -7,8 +7,8 @@ public struct MasterConfiguration: Sendable, Equatable {
   public var shutdown: ShutdownTimeouts
   /// The control socket; nil for the default place.
   public var control: FilePath?
-  /// `HOST:PORT` of the health endpoint; nil for none.
-  public var health: String?
+  /// Where the health endpoint listens; nil for none.
+  public var health: HealthAddress?
   public var logDirectory: FilePath?
   public var logFormat: LogFormat
   /// Who the master becomes once it has opened what it must, by name or number; nil for whoever
@@ -22,7 +22,7 @@ public struct MasterConfiguration: Sendable, Equatable {
   public var cleanups: [CleanupCommand]
 
   public init(
-    shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: String? = nil,
+    shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: HealthAddress? = nil,
     logDirectory: FilePath? = nil, logFormat: LogFormat = .text, user: String? = nil,
     group: String? = nil, workers: [WorkerDefinition],
     cleanups: [CleanupCommand] = []

@@ -22,7 +22,7 @@ final class CommandCleanups: CleanupRunner {
   }
 
   var longest: Duration {
-    self.cleanups.reduce(.zero) { $0 + $1.timeout + .seconds(1) + Escalation.killWait }
+    self.cleanups.reduce(.zero) { $0 + $1.longest }
   }
 
   func run(completion: @escaping ([String]) -> Void) {

@@ -4,6 +4,7 @@ internal import ProcCtl
 extension Master {
   func send(_ request: StopRequest, to worker: WorkerRecord) {
     guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
+    worker.isAsked = true
     self.note(worker, "asked by \(request.method) \(request.path)")
     self.observer?.happened(.requested(worker: worker.definition.name, request))
     let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)

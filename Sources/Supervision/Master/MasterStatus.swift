@@ -32,16 +32,6 @@ extension Master {
     return "\(worker.definition.name) (pid \(leader.processIdentifier))"
   }
 
-  /// The longest a stop can take, if everything uses all of its time.
-  package var longestStop: Duration {
-    let slowest = self.workers.map { worker in
-      worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.killWait
-    }.max()
-    let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.killWait
-    let ports = self.workers.contains { $0.definition.port != nil } ? self.timeouts.ports : .zero
-    return (slowest ?? .zero) + ports + sweep + self.cleanups.longest
-  }
-
   /// The longest until every worker that is starting is ready or given up.
   package var longestStart: Duration {
     self.workers.map(\.definition.startTimeout).max() ?? .zero
