@@ -34,7 +34,7 @@ import Testing
     _ = run.start(at: self.start)
     #expect(run.membersChanged(at: self.start) == [])
     _ = run.timeReached(at: self.start)
-    #expect(run.membersChanged(at: self.after(.milliseconds(1))) == [.signal(.kill)])
+    #expect(run.membersChanged(at: self.start) == [.signal(.kill)])
     // Looking again comes ever more rarely, and never after the deadline.
     var instant = self.start
     var sweeps = 0
@@ -52,6 +52,24 @@ import Testing
       sweeps += 1
     }
     #expect((8...24).contains(sweeps))
+  }
+
+  @Test func whileProcessesEndTheKernelGetsMoreTimeAndNotForEver() {
+    var run = EscalationRun<Never>(Escalation(steps: []))
+    _ = run.start(at: self.start)
+    var ended = Duration.zero
+    while run.timeReached(at: self.after(ended)) != [.expired] {
+      #expect(run.membersChanged(at: self.after(ended)) == [.signal(.kill)])
+      ended += .milliseconds(500)
+      guard ended <= Escalation.longestKillWait else { break }
+    }
+    #expect(ended == Escalation.longestKillWait)
+    // Once nobody ends any more, the usual wait is what is left.
+    var stuck = EscalationRun<Never>(Escalation(steps: []))
+    _ = stuck.start(at: self.start)
+    _ = stuck.membersChanged(at: self.after(.seconds(1)))
+    #expect(stuck.timeReached(at: self.after(.seconds(2))) != [.expired])
+    #expect(stuck.timeReached(at: self.after(.seconds(3))) == [.expired])
   }
 
   @Test func aRefusedRequestGoesOnAtOnce() {

@@ -213,7 +213,7 @@ final class RuleKeeper: MasterObserver {
       switch state {
       case .starting: definition.startTimeout
       // The proof that its port is free is part of it: that state is not announced.
-      case .stopping: definition.stop.timeBeforeKill + Escalation.killWait + RuleKeeper.portTimeout
+      case .stopping: definition.stop.timeBeforeKill + Escalation.longestKillWait + RuleKeeper.portTimeout
       case .backoff: definition.backoff.max
       default: nil
       }

@@ -25,8 +25,14 @@ public struct Escalation: Sendable, Equatable {
 
   /// How long the kernel gets to end what was sent KILL, before the survivors
   /// are called survivors. What runs dies within milliseconds; what is stuck in
-  /// an uninterruptible call may never.
+  /// an uninterruptible call may never. While processes of the set go on ending,
+  /// the time begins anew, up to ``longestKillWait``.
   public static let killWait = Duration.seconds(2)
+
+  /// The longest a set that was sent KILL is waited for, however many of it have ended meanwhile.
+  public static let longestKillWait = Escalation.killWait * Escalation.killPatience
+
+  package static let killPatience = 4
 
   /// A signal, a grace, KILL: the whole of most stops.
   public static func standard(

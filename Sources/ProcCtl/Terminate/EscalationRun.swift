@@ -30,6 +30,8 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   /// The step being waited for; nil before the start and after `.expired`.
   package private(set) var current: Int?
   private var deadline = MonotonicInstant(nanoseconds: 0)
+  /// When even a set that keeps shrinking is given up.
+  private var limit = MonotonicInstant(nanoseconds: 0)
   private var nextSweep: Duration = .milliseconds(10)
   private var killsNext = false
   package private(set) var hasExpired = false
@@ -61,9 +63,11 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   }
 
   /// A process of the set has ended or was adopted. While killing, whoever was
-  /// born since the last look is killed too: processes fork while they die.
+  /// born since the last look is killed too: processes fork while they die. And
+  /// where the kernel is still at it, hundreds at once on a busy machine, it gets more time.
   package mutating func membersChanged(at now: MonotonicInstant) -> [Action] {
-    guard self.isKilling, self.current != nil else { return [] }
+    guard self.isKilling, let current = self.current else { return [] }
+    self.deadline = max(self.deadline, min(self.limit, now.advanced(by: self.steps[current].wait)))
     return [.signal(.kill)]
   }
 
@@ -112,6 +116,7 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
     }
     self.current = step
     self.deadline = now.advanced(by: self.steps[step].wait)
+    self.limit = now.advanced(by: self.steps[step].wait * Escalation.killPatience)
     switch self.steps[step] {
     case .request(let request, _):
       return [.request(request), .wait(until: self.deadline)]

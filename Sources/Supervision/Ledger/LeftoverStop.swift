@@ -23,7 +23,7 @@ final class LeftoverStop {
   private var completion: (() -> Void)?
 
   /// The longest it can take.
-  static let longest = LeftoverPlan.grace + Escalation.killWait + LeftoverStop.cgroupWait
+  static let longest = LeftoverPlan.grace + Escalation.longestKillWait + LeftoverStop.cgroupWait
   private static let cgroupWait = Duration.seconds(2)
 
   /// A ledger that is being dealt with.

@@ -6,7 +6,7 @@ public struct StopBudget: Sendable, Equatable {
   /// What one worker can take. All workers are ended at the same time.
   public struct Worker: Sendable, Equatable {
     public var name: String
-    /// Its steps in order, the last of them KILL, with the time the kernel then gets.
+    /// Its steps in order, the last of them KILL, with the longest time the kernel then gets.
     public var steps: [Step]
     /// For its port to become free; zero without one.
     public var port: Duration
@@ -42,7 +42,7 @@ public struct StopBudget: Sendable, Equatable {
 
   init(workers: [WorkerDefinition], timeouts: ShutdownTimeouts, cleanups: Duration) {
     self.workers = workers.map { Worker($0, timeouts: timeouts) }
-    self.sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.killWait
+    self.sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.longestKillWait
     self.cleanups = cleanups
   }
 
@@ -59,7 +59,9 @@ extension StopBudget.Worker {
     self.steps = definition.stop.map { step in
       switch step {
       case .request(let method, let path, let wait): StopBudget.Step(name: "\(method) \(path)", wait: wait)
-      case .signal(.kill, let wait): StopBudget.Step(name: "KILL", wait: wait ?? Escalation.killWait)
+      case .signal(.kill, let wait):
+        // As long as they go on dying, it is waited for.
+        StopBudget.Step(name: "KILL", wait: (wait ?? Escalation.killWait) * Escalation.killPatience)
       case .signal(let signal, let wait):
         StopBudget.Step(name: String("\(signal)".dropFirst(3)), wait: wait ?? .zero)
       }
@@ -70,5 +72,5 @@ extension StopBudget.Worker {
 
 extension CleanupCommand {
   /// Its own time, and that to end it or what it leaves behind.
-  public var longest: Duration { self.timeout + .seconds(1) + Escalation.killWait }
+  public var longest: Duration { self.timeout + .seconds(1) + Escalation.longestKillWait }
 }
