@@ -26,6 +26,9 @@ package final class Master {
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
 
+  /// What keeps a process from ending, if anything is to be seen of that: `D nfs_wait`.
+  package var describeWait: ((ProcessIdentifier) -> String?)?
+
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []

@@ -22,6 +22,9 @@ public final class MasterProcess {
   private let signals: SignalReader
   private let service: ServiceReporter
   private let ledger: MasterLedger
+  private let doors: MasterDoors
+  private let desk: MasterDesk
+  private let progress: TerminalProgress?
   private let stopsOnHangUp: Bool
   private var outcome = ShutdownOutcome()
   private var isReady = false
@@ -34,10 +37,12 @@ public final class MasterProcess {
   ///   - logger: Where the master says what it does.
   ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
   ///   - guardProgram: The `procctl` that guards are run with.
+  ///   - version: What the master says its version is.
+  ///   - progress: Where a person watches a stop; nil where nobody does.
   /// - Throws: `ProcessError` if the machine refuses what the configuration asks for.
   public init(
     _ configuration: MasterConfiguration, logger: Logger, notifier: ServiceNotifier,
-    guardProgram: Executable = .name("procctl")
+    guardProgram: Executable = .name("procctl"), version: String = "", progress: ProgressDisplay? = nil
   ) throws(ProcessError) {
     self.configuration = configuration
     self.logger = logger
@@ -52,6 +57,7 @@ public final class MasterProcess {
       throw ProcessError(
         .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
     }
+    self.doors = try MasterDoors(configuration, loop: self.loop, logger: logger)
     // Root opened what it must; cgroups and logs are as whom we supervise as finds them.
     let identity = try MasterIdentity.assume(configuration)
     if let note = identity.note { logger.info("\(note)") }
@@ -63,9 +69,25 @@ public final class MasterProcess {
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
+    let (loop, master) = (self.loop, self.master)
+    self.desk = MasterDesk(
+      master,
+      context: SnapshotContext(
+        version: version, configuration: LedgerName(of: configuration.file).configuration, began: .now),
+      facts: MasterFigures(
+        kernel: self.kernel, ports: Set(configuration.workers.compactMap(\.port)), output: .standardError),
+      logger: logger)
+    self.progress = progress.map { display in
+      TerminalProgress(
+        on: loop, output: display.output, isColored: display.isColored,
+        progress: { [unowned master] in master.stopProgress(shown: $0, clients: $1) })
+    }
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
     self.master.observer = self
+    let kernel = self.kernel
+    self.master.describeWait = { WaitState.describe($0, kernel: kernel) }
+    if let display = self.progress { self.observers.append(display) }
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:
@@ -80,6 +102,7 @@ public final class MasterProcess {
       }
       self.logContainment()
       self.service.startWatchdog()
+      if let observer = self.doors.open(to: self.desk) { self.observers.append(observer) }
       self.endLeftoversThenStart()
       try self.loop.run()
     } catch {
@@ -88,6 +111,8 @@ public final class MasterProcess {
       self.master.abandon()
       self.outcome.internalErrors.append("\(error)")
     }
+    self.progress?.end()
+    self.doors.close()
     let leftCgroup = self.plan.remove()
     if let leftCgroup { self.logger.warning("\(leftCgroup)") }
     // What is left, the next start has to find.

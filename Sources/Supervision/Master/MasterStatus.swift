@@ -29,7 +29,9 @@ extension Master {
 
   private func description(of worker: WorkerRecord) -> String {
     guard let leader = worker.leader else { return "\(worker.definition.name) (\(worker.life.state))" }
-    return "\(worker.definition.name) (pid \(leader.processIdentifier))"
+    let pid = worker.program?.processIdentifier ?? leader.processIdentifier
+    let wait = self.phase == .running ? nil : self.describeWait?(pid)
+    return "\(worker.definition.name) (pid \(pid)\(wait.map { ", \($0)" } ?? ""))"
   }
 
   /// The longest until every worker that is starting is ready or given up.

@@ -1,4 +1,4 @@
-public import ProcCtl
+internal import ProcCtl
 
 /// The longest a stop can take, part by part, if everything uses all of its time. A pure function of
 /// the configuration: what the master tells systemd and what `procctl check` prints are the same numbers.
