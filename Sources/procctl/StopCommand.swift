@@ -4,7 +4,7 @@ internal import Supervision
 
 struct StopCommand: WorkerVerb {
   static let command = WorkerCommand.stop
-  static let configuration = Self.configuration(
+  static let configuration: CommandConfiguration = Self.described(
     "Stops workers of a running master, and waits until nothing of them is left.")
 
   @OptionGroup var target: WorkerTarget

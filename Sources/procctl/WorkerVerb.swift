@@ -33,7 +33,7 @@ private struct Call: Codable {
 private struct Answer: Codable { var workers: [MasterStatusSnapshot.Worker] }
 
 extension WorkerVerb {
-  static func configuration(_ abstract: String) -> CommandConfiguration {
+  static func described(_ abstract: String) -> CommandConfiguration {
     CommandConfiguration(
       commandName: self.command.rawValue, abstract: abstract,
       discussion: """

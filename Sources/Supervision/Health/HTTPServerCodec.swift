@@ -35,7 +35,7 @@ package final class HTTPServerCodec {
   private let channel = EmbeddedChannel(handlers: [
     HTTPResponseEncoder(),
     ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
-    NIOHTTPRequestHeadersValidator(),
+    NIOHTTPResponseHeadersValidator(),
   ])
   private var isOpen = true
   private var head: HTTPRequestHead?

@@ -64,8 +64,9 @@ extension WorkerRecord {
 
   var trouble: String? {
     if let trouble = self.life.trouble { return trouble }
-    guard self.life.state == .backoff || self.life.state == .stopped, let status = self.life.lastStatus,
-      !status.isSuccess, self.life.state == .backoff || self.life.force == .none
+    // How it ended says something if nobody ended it.
+    let endedByItself = self.life.state == .stopped && self.lastSignal == nil && !self.isAsked
+    guard self.life.state == .backoff || endedByItself, let status = self.life.lastStatus, !status.isSuccess
     else { return nil }
     return "\(status)"
   }
