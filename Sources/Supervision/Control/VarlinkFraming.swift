@@ -2,7 +2,9 @@
 /// (<https://varlink.org/Method-Call>). A value without I/O.
 package struct VarlinkFraming: Sendable {
   /// A message was longer than the limit.
-  package struct TooLong: Error, Sendable, Equatable {}
+  package struct TooLong: Error, Sendable, Equatable {
+    package init() {}
+  }
 
   private let limit: Int
   private var pending: [UInt8] = []

@@ -7,6 +7,12 @@ package struct HTTPServerRequest: Sendable, Equatable {
   package var method: String
   package var target: String
   package var keepsAlive: Bool
+
+  package init(method: String, target: String, keepsAlive: Bool) {
+    self.method = method
+    self.target = target
+    self.keepsAlive = keepsAlive
+  }
 }
 
 /// Why a client is answered with an error and not listened to any more.

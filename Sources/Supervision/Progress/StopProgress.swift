@@ -79,7 +79,7 @@ package struct StopProgressLayout: Sendable, Equatable {
   private func line(for worker: StopProgress.Worker, nameWidth: Int) -> String {
     var text = "  " + Self.padded(worker.name, to: nameWidth)
     text += "  " + Self.padded(worker.state, to: 9) + " " + Self.leading(Self.seconds(worker.elapsed), to: 6)
-    if let step = worker.step { text += "  \(step)" }
+    if let step = worker.step { text += "  \(Self.padded(step, to: 5))" }
     if let pid = worker.pid { text += "  pid \(pid)" }
     if let clients = worker.clients, clients > 0 {
       text += "  \(clients) \(clients == 1 ? "client" : "clients")"
@@ -89,7 +89,10 @@ package struct StopProgressLayout: Sendable, Equatable {
   }
 
   private func bar(_ progress: StopProgress) -> String {
-    let counts = "\(progress.stopped)/\(progress.total) stopped"
+    // Once they have all ended, the rest is worth a word.
+    let counts =
+      progress.stopped < progress.total
+      ? "\(progress.stopped)/\(progress.total) stopped" : progress.status
     let left = max(progress.budget - progress.elapsed, .zero)
     let time = "\(Self.seconds(progress.elapsed)), at most \(Self.seconds(left)) more"
     let room = self.columns - 1 - counts.count - time.count - 6
@@ -102,7 +105,11 @@ package struct StopProgressLayout: Sendable, Equatable {
   }
 
   /// To the columns there are. All that comes here is printable ASCII: one character is one column.
-  private func cut(_ text: String) -> String { String(text.prefix(self.columns - 1)) }
+  private func cut(_ text: String) -> String {
+    var text = text.prefix(self.columns - 1)
+    while text.last == " " { text.removeLast() }
+    return String(text)
+  }
 
   private func colored(_ text: String, _ code: String) -> String {
     self.isColored ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text

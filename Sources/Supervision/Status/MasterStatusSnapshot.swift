@@ -17,6 +17,21 @@ package struct MasterStatusSnapshot: Codable, Sendable, Equatable {
     package var step: String?
     /// Why it does not run as it should.
     package var trouble: String?
+
+    package init(
+      name: String, state: String, seconds: Double, pid: Int32? = nil, port: UInt16? = nil,
+      clients: Int? = nil, restarts: Int = 0, step: String? = nil, trouble: String? = nil
+    ) {
+      self.name = name
+      self.state = state
+      self.seconds = seconds
+      self.pid = pid
+      self.port = port
+      self.clients = clients
+      self.restarts = restarts
+      self.step = step
+      self.trouble = trouble
+    }
   }
 
   /// Of a stop that has begun; it is never taken back.
@@ -25,6 +40,12 @@ package struct MasterStatusSnapshot: Codable, Sendable, Equatable {
     package var seconds: Double
     /// The longest it can take in all, in seconds.
     package var budget_seconds: Double
+
+    package init(reason: String, seconds: Double, budget_seconds: Double) {
+      self.reason = reason
+      self.seconds = seconds
+      self.budget_seconds = budget_seconds
+    }
   }
 
   package var version: String
@@ -40,6 +61,21 @@ package struct MasterStatusSnapshot: Codable, Sendable, Equatable {
   package var uptime_seconds: Double
   package var stop: Stop?
   package var workers: [Worker]
+
+  package init(
+    version: String, pid: Int32, configuration: String, phase: String, ready: Bool, status: String,
+    uptime_seconds: Double, stop: Stop? = nil, workers: [Worker]
+  ) {
+    self.version = version
+    self.pid = pid
+    self.configuration = configuration
+    self.phase = phase
+    self.ready = ready
+    self.status = status
+    self.uptime_seconds = uptime_seconds
+    self.stop = stop
+    self.workers = workers
+  }
 }
 
 extension MasterStatusSnapshot {
