@@ -1,4 +1,5 @@
 import Glibc
+import ProcCtl
 import Supervision
 import Testing
 
@@ -95,8 +96,9 @@ extension SystemTests {
         #expect(try await RawClient(port: health).get("/readyz").status == 503)
         #expect(try await master.process.end().ending == .exited(3))
         #expect(throws: RawClient.ConnectionError(number: ECONNREFUSED)) { try RawClient(port: health) }
-        // Free, without SO_REUSEADDR, that is without a connection of ours in TIME_WAIT.
         #expect(try await client.expectEnd())
+        // For everybody: no connection of ours is in TIME_WAIT.
+        #expect(try PortCheck().state(of: health) == .free)
       }
     }
 

@@ -76,6 +76,8 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         #expect(try await process.end(within: .seconds(20)).ending == .exited(3))
         #expect(stopwatch.elapsed < .seconds(6))
+        terminal.screen.take()
+        #expect(!terminal.screen.text.contains("stopping: SIGTERM"), "it was not held")
         terminal.type("\u{11}")
       }
     }
