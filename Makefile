@@ -17,12 +17,10 @@ UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system
 
 release := swift build -c release --static-swift-stdlib
 bin := .build/release
-cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/procctl
-venv := $(cache)/venv
 swift_files := find . -name '.build*' -prune -o -name '*.swift' -print0
 
 .PHONY: run build test soak bench lint format install clean deps test-deps test-units test-simulation \
-  test-system test-host test-systemd test-client test-sanitizers
+  test-system test-host test-systemd test-sanitizers
 
 run: build
 	@exec $(bin)/procctl run
@@ -34,8 +32,7 @@ deps:
 	@packaging/dependencies
 
 # What fails soonest comes first. Each step can be run by itself.
-test: test-deps lint build test-simulation test-units test-system test-host test-systemd test-client \
-  test-sanitizers
+test: test-deps lint build test-simulation test-units test-system test-host test-systemd test-sanitizers
 	@echo "== all checks passed"
 
 test-deps:
@@ -76,11 +73,13 @@ test-units: build
 	  $(run_tests) --filter "^$$target\." || { echo "$$target: failed, or took 15 minutes" >&2; exit 1; }; \
 	done
 
-# Real processes and real time limits, one at a time.
+# Real processes and real time limits, one at a time. What the real workers among them need is made once,
+# outside the tree.
 test-system: build
 	@echo "== system tests"
 	@swift build --build-tests
-	@$(run_tests) --no-parallel --filter '^SystemTests\.'
+	@real=$$(Tests/SystemTests/RealWorkers/programs/prepare) && \
+	  PROCCTL_REAL_WORKERS=$$real $(run_tests) --no-parallel --filter '^SystemTests\.'
 
 test-host: build
 	@if [ -d Tests/HostProgram ]; then \
@@ -97,24 +96,10 @@ test-systemd: build
 	elif [ "$$(id -u)" -ne 0 ]; then echo "== systemd: left out, it needs root"; \
 	else echo "== systemd" && PROCCTL=$(bin)/procctl bash Tests/SystemTests/systemd/run-scenarios; fi
 
-test-client: script := Tests/RepositoryWorkerTests/official_client.py
-test-client: build
-	@if [ -e $(script) ]; then \
-	  echo "== the official MCP client against repository-worker" && \
-	  $(MAKE) --silent --no-print-directory $(venv)/ready && \
-	  $(venv)/bin/python $(script) $(bin)/repository-worker; \
-	fi
-
 # Last: it builds all that it runs anew.
 test-sanitizers: build
 	@echo "== sanitizers"
 	@$(bin)/procctl spawn --timeout 15m -- Tests/Sanitizers/run
-
-# Outside the tree, so that it is made once and not once per clone.
-$(venv)/ready:
-	@rm -rf $(venv) && mkdir -p $(cache)
-	@python3 -m venv $(venv) && $(venv)/bin/pip install --quiet --disable-pip-version-check mcp
-	@touch $@
 
 bench: build
 	@packaging/dependencies bench

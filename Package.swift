@@ -25,6 +25,11 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let metricsTestKit = Target.Dependency.product(name: "MetricsTestKit", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let lifecycleTestKit = Target.Dependency.product(
+  name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle")
 
 let package = Package(
   name: "procctl",
@@ -32,7 +37,10 @@ let package = Package(
     .library(name: "ProcCtl", targets: ["ProcCtl"]),
     .library(name: "SystemdNotify", targets: ["SystemdNotify"]),
     .library(name: "GracefulShutdown", targets: ["GracefulShutdown"]),
+    .library(name: "GracefulShutdownNIO", targets: ["GracefulShutdownNIO"]),
+    .library(name: "GracefulShutdownServiceLifecycle", targets: ["GracefulShutdownServiceLifecycle"]),
     .library(name: "Supervision", targets: ["Supervision"]),
+    .library(name: "SupervisionServiceLifecycle", targets: ["SupervisionServiceLifecycle"]),
     .executable(name: "procctl", targets: ["procctl"]),
     .executable(name: "repository-worker", targets: ["repository-worker"]),
     // For the system tests only. As a dynamic product it is the one thing a plain build makes a file
@@ -45,6 +53,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .systemLibrary(
@@ -57,14 +67,22 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "SystemdNotify", dependencies: ["CProcCtl", logging, system], swiftSettings: strict),
-    .target(name: "GracefulShutdown", dependencies: [logging], swiftSettings: strict),
+    .target(
+      name: "GracefulShutdown", dependencies: [logging, metrics, system], swiftSettings: strict),
+    .target(
+      name: "GracefulShutdownNIO", dependencies: ["GracefulShutdown", nioCore], swiftSettings: strict),
+    .target(
+      name: "GracefulShutdownServiceLifecycle",
+      dependencies: ["GracefulShutdown", lifecycle, logging], swiftSettings: strict),
     .target(
       name: "Supervision",
       dependencies: [
-        "ProcCtl", "SystemdNotify", "GracefulShutdown", "CProcCtl", "CProcCtlChild", logging, system,
-        toml, nioCore,
-        nioHTTP1, nioEmbedded,
+        "ProcCtl", "SystemdNotify", "CProcCtl", "CProcCtlChild", logging, system, toml, nioCore, nioHTTP1,
+        nioEmbedded,
       ],
+      swiftSettings: strict),
+    .target(
+      name: "SupervisionServiceLifecycle", dependencies: ["ProcCtl", lifecycle, logging, system],
       swiftSettings: strict),
     .executableTarget(
       name: "procctl",
@@ -101,7 +119,11 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "GracefulShutdownTests", dependencies: ["GracefulShutdown", logging],
+      name: "GracefulShutdownTests",
+      dependencies: [
+        "GracefulShutdown", "GracefulShutdownNIO", "GracefulShutdownServiceLifecycle", "SeededRandom",
+        lifecycle, lifecycleTestKit, logging, metrics, metricsTestKit, nioCore, nioPosix, system,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "RepositoryWorkerTests",
@@ -109,7 +131,7 @@ let package = Package(
         "RepositoryWorker", "GracefulShutdown", "ProcCtl", "repository-worker", logging, system, nioCore,
         nioHTTP1, nioPosix,
       ],
-      exclude: ["official_client.py"], swiftSettings: strict),
+      swiftSettings: strict),
     .testTarget(
       name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
       swiftSettings: strict),
@@ -125,7 +147,7 @@ let package = Package(
       dependencies: [
         "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
       ],
-      exclude: ["systemd"],
+      exclude: ["systemd", "RealWorkers/programs"],
       swiftSettings: strict),
   ]
 )

@@ -38,6 +38,13 @@ enum BlockingThread {
     #endif
   }
 
+  /// Runs code that may block and returns what it returns.
+  static func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    let end = Promise<Result<Value, any Error>>()
+    try BlockingThread.start { end.fulfil(Result { try body() }) }
+    return try await end.value.get()
+  }
+
   #if canImport(Darwin)
     private static let entry: @convention(c) (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? = {
       pointer in

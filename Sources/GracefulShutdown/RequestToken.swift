@@ -1,8 +1,8 @@
 internal import Synchronization
 
-/// One request in flight, from `ShutdownCoordinator.beginRequest(_:)` until `end()`.
+/// One request in flight, from ``ShutdownCoordinator/beginRequest(_:correlation:)`` until `end()`.
 ///
-/// For servers built on callbacks; with async code `withRequest(_:_:)` is simpler.
+/// For servers built on callbacks; with async code ``ShutdownCoordinator/withRequest(_:correlation:_:)`` is simpler.
 /// A token that is let go without being ended ends then.
 public final class RequestToken: Sendable {
   private let id: UInt64

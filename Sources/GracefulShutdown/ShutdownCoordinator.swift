@@ -1,56 +1,99 @@
+public import CoreMetrics
 public import Logging
 internal import Synchronization
 
 /// Ends a server in order: no new requests, those in flight finished, clients told and closed, cleanups run.
 ///
-/// A server makes one coordinator, wraps its requests in `withRequest(_:_:)` or
-/// holds a `RequestToken` for each, registers long-lived clients and cleanups, and calls
-/// `initiate(reason:)` when it is asked to stop. It does not end the process:
-/// wait for `report` and exit then. All methods may be called from any thread or task.
+/// A server makes one coordinator, or uses ``shared``; it wraps its requests in
+/// ``withRequest(_:correlation:_:)`` or holds a ``RequestToken`` for each, registers long-lived clients
+/// and cleanups, and calls ``initiate(reason:)`` when it is asked to stop. The coordinator does not end
+/// the process by itself: wait for ``report`` and exit then, or let ``exitWhenFinished(status:)`` do it.
+/// All methods may be called from any thread or task.
 public final class ShutdownCoordinator: Sendable {
-  let timeouts: ShutdownTimeouts
+  /// As it was given.
+  public let configuration: ShutdownConfiguration
+  /// The correlation id of this coordinator's shutdown: every line it logs carries it as `shutdown-id`.
+  public let identifier: String
   let logger: Logger
+  let metricsFactory: (any MetricsFactory)?
+  let deadLetters: DeadLetterFile?
   let clock: ShutdownClock
   let state = Mutex(ShutdownState())
   /// Fulfilled when no request is in flight after the initiation.
   let drained = Promise<Void>()
+  /// Fulfilled when every client of the shutdown has its outcome.
+  let clientsSettled = Promise<Void>()
   let reported = Promise<ShutdownReport>()
 
+  var timeouts: ShutdownTimeouts { self.configuration.timeouts }
+
   /// Creates a coordinator for a server that is running.
+  ///
+  /// - Parameters:
+  ///   - configuration: What the shutdown may do, and how long.
+  ///   - logger: Where the course of the shutdown is written.
+  ///   - metrics: Where durations and counts of the phases go; nil for what `MetricsSystem` has been
+  ///     bootstrapped with by the time the shutdown is initiated.
+  ///   - deadLetters: Where failed cleanups that can be tried again are kept; nil for nowhere.
+  ///   - clock: What timeouts and durations are measured with.
+  public init(
+    configuration: ShutdownConfiguration = ShutdownConfiguration(),
+    logger: Logger = Logger(label: "graceful-shutdown"), metrics: (any MetricsFactory)? = nil,
+    deadLetters: DeadLetterFile? = nil, clock: some Clock<Duration> = ContinuousClock()
+  ) {
+    self.configuration = configuration
+    let identifier = ShutdownCoordinator.makeIdentifier()
+    self.identifier = identifier
+    var logger = logger
+    logger[metadataKey: "shutdown-id"] = "\(identifier)"
+    self.logger = logger
+    self.metricsFactory = metrics
+    self.deadLetters = deadLetters
+    self.clock = ShutdownClock(clock)
+  }
+
+  /// Creates a coordinator with these timeouts, and defaults for what else can be configured.
   ///
   /// - Parameters:
   ///   - timeouts: How long each phase may take.
   ///   - logger: Where the course of the shutdown is written.
   ///   - clock: What timeouts and durations are measured with.
-  public init(
-    timeouts: ShutdownTimeouts = ShutdownTimeouts(), logger: Logger = Logger(label: "graceful-shutdown"),
+  public convenience init(
+    timeouts: ShutdownTimeouts, logger: Logger = Logger(label: "graceful-shutdown"),
     clock: some Clock<Duration> = ContinuousClock()
   ) {
-    self.timeouts = timeouts
-    self.logger = logger
-    self.clock = ShutdownClock(clock)
+    self.init(configuration: ShutdownConfiguration(timeouts: timeouts), logger: logger, clock: clock)
   }
 
-  // MARK: Starting and watching
+  private static func makeIdentifier() -> String {
+    let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  // MARK: Starting
 
   /// Begins the shutdown and returns at once.
   ///
-  /// Only the first call does anything; later ones are logged and counted in the report.
+  /// Only the first call does anything; later ones are refused, logged, and counted in the report.
   ///
   /// - Returns: Whether this call began it.
   @discardableResult
   public func initiate(reason: ShutdownReason) -> Bool {
-    let (given, requests, clients) = self.state.withLock {
-      ($0.initiate(reason), $0.requestCount, $0.registeredClients())
+    let now = self.clock.now
+    let (given, requests, clients, isGuarded) = self.state.withLock {
+      ($0.initiate(reason, at: now), $0.requestCount, $0.registeredClients(), $0.isGuarded)
     }
     if let given {
       self.logger.notice("shutdown is already under way (\(given)); ignored: \(reason)")
       return false
     }
     self.logger.notice("shutting down: \(reason); \(requests) requests in flight, \(clients.count) clients")
+    if isGuarded { self.watch() }
+    self.publish()
     let sequence = ShutdownSequence(
-      coordinator: self, reason: reason, requests: requests, clients: clients, start: self.clock.now)
+      coordinator: self, reason: reason, requests: requests, clients: clients, start: now)
     if requests == 0 { self.drained.fulfil(()) }
+    if clients.isEmpty { self.clientsSettled.fulfil(()) }
     Task { await sequence.run() }
     return true
   }
@@ -61,122 +104,68 @@ public final class ShutdownCoordinator: Sendable {
   /// Why the shutdown was initiated; nil before.
   public var reason: ShutdownReason? { self.state.withLock { $0.reason } }
 
+  /// The longest a shutdown can take with the cleanups and flush hooks registered now: the sum of all
+  /// timeouts. Whoever has a deadline of their own for this server should set it beyond.
+  public var longestShutdown: Duration {
+    let timeouts = self.timeouts
+    return self.state.withLock { $0.longest(timeouts) }
+  }
+
+  // MARK: Watching
+
   /// What the server is doing now.
   public var phase: ShutdownPhase { self.state.withLock { $0.phase } }
 
   /// The current phase and each later one; ends after `finished`. Every access makes a stream of its own.
   public var phases: AsyncStream<ShutdownPhase> {
     let (stream, continuation) = AsyncStream.makeStream(of: ShutdownPhase.self)
-    let id = self.state.withLock { $0.addObserver(continuation) }
+    let id = self.state.withLock { $0.addPhaseObserver(continuation) }
     continuation.onTermination = { [weak self] termination in
       // Finishing happens inside the lock, and has forgotten the observer already.
+      if case .cancelled = termination { self?.state.withLock { $0.removePhaseObserver(id) } }
+    }
+    return stream
+  }
+
+  /// Where the server stands now.
+  public var statistics: ShutdownStatistics {
+    let now = self.clock.now
+    return self.state.withLock { $0.statistics(at: now, identifier: self.identifier) }
+  }
+
+  /// The statistics now, and again whenever the shutdown gets ahead: a phase begins, a request ends, a
+  /// client is told or gone, a cleanup is over. Ends when the shutdown has finished.
+  ///
+  /// Who reads slowly gets the newest and misses those in between. Every access makes a stream of its own.
+  public var progress: AsyncStream<ShutdownStatistics> {
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: ShutdownStatistics.self, bufferingPolicy: .bufferingNewest(1))
+    let now = self.clock.now
+    let id = self.state.withLock {
+      $0.addObserver(continuation) { $0.statistics(at: now, identifier: self.identifier) }
+    }
+    continuation.onTermination = { [weak self] termination in
       if case .cancelled = termination { self?.state.withLock { $0.removeObserver(id) } }
     }
     return stream
   }
 
-  /// The report, once the shutdown is finished. Waits for that, also before it was initiated.
+  /// The report, once the shutdown is finished. Waits for that, also before it was initiated, and takes
+  /// no notice of its task being cancelled.
   public var report: ShutdownReport {
     get async { await self.reported.value }
   }
 
-  // MARK: Requests
-
-  /// How many requests are in flight.
-  public var requestCount: Int { self.state.withLock { $0.requestCount } }
-
-  /// Counts a request as in flight until the token is ended.
-  ///
-  /// - Parameter name: Names it in logs and in the report, should it overstay.
-  /// - Throws: `ShutdownError` with code `.requestRefused` once the shutdown was initiated.
-  public func beginRequest(_ name: String) throws(ShutdownError) -> RequestToken {
-    let id = try self.state.withLock { state throws(ShutdownError) in try state.beginRequest(name) }
-    return RequestToken(id: id, coordinator: self)
+  func publish() {
+    let now = self.clock.now
+    self.state.withLock { $0.publish(at: now, identifier: self.identifier) }
   }
 
-  /// Runs a request that the shutdown waits for, in a task it can cancel.
-  ///
-  /// Cancelling the calling task cancels the request too.
-  ///
-  /// - Parameters:
-  ///   - name: Names it in logs and in the report, should it overstay.
-  ///   - operation: The request. When the time for requests is over its task is cancelled.
-  /// - Throws: `ShutdownError` with code `.requestRefused` once the shutdown was
-  ///   initiated, or what the operation throws.
-  public func withRequest<Success: Sendable>(
-    _ name: String, _ operation: @escaping @Sendable () async throws -> Success
-  ) async throws -> Success {
-    let token = try self.beginRequest(name)
-    defer { token.end() }
-    let task = Task { try await operation() }
-    token.onCancel { task.cancel() }
-    return try await withTaskCancellationHandler {
-      try await task.value
-    } onCancel: {
-      task.cancel()
+  func enter(_ phase: ShutdownPhase) {
+    let now = self.clock.now
+    self.state.withLock {
+      $0.enter(phase)
+      $0.publish(at: now, identifier: self.identifier)
     }
-  }
-
-  func endRequest(_ id: UInt64) {
-    if self.state.withLock({ $0.endRequest(id) }) { self.drained.fulfil(()) }
-  }
-
-  // MARK: Clients
-
-  /// How many clients are registered.
-  public var clientCount: Int { self.state.withLock { $0.clientCount } }
-
-  /// Registers a client to be told and closed by the shutdown. Take it back when the client leaves.
-  ///
-  /// - Throws: `ShutdownError` with code `.clientRefused` once the shutdown was initiated.
-  public func register(_ client: some ShutdownClient) throws(ShutdownError) -> ShutdownRegistration {
-    let id = try self.state.withLock { state throws(ShutdownError) in try state.addClient(client) }
-    return ShutdownRegistration { [weak self] in
-      self?.state.withLock { $0.removeClient(id) }?.result.fulfil(.left)
-    }
-  }
-
-  // MARK: Cleanups
-
-  /// Registers work for the end, last registered first, one at a time.
-  ///
-  /// When its time is over its task is cancelled, and the next one runs whether it returns or not.
-  ///
-  /// - Parameters:
-  ///   - name: Names it in logs and in the report.
-  ///   - timeout: How long it may take; nil for the coordinator's.
-  ///   - body: What to do. It must suspend rather than block its thread; for what blocks there is
-  ///     `addBlockingCleanup(_:timeout:_:)`. What it throws is recorded and stops nothing.
-  /// - Throws: `ShutdownError` with code `.cleanupRefused` after the shutdown is finished.
-  @discardableResult
-  public func addCleanup(
-    _ name: String, timeout: Duration? = nil, _ body: @escaping @Sendable () async throws -> Void
-  ) throws(ShutdownError) -> ShutdownRegistration {
-    try self.addCleanup(name, timeout: timeout, body: .asynchronous(body))
-  }
-
-  /// Registers work for the end that may block: it runs on a thread of its own.
-  ///
-  /// A body that never returns keeps its thread, and nothing else, until the process exits.
-  ///
-  /// - Parameters:
-  ///   - name: Names it in logs and in the report.
-  ///   - timeout: How long it may take; nil for the coordinator's.
-  ///   - body: What to do. What it throws is recorded and stops nothing.
-  /// - Throws: `ShutdownError` with code `.cleanupRefused` after the shutdown is finished.
-  @discardableResult
-  public func addBlockingCleanup(
-    _ name: String, timeout: Duration? = nil, _ body: @escaping @Sendable () throws -> Void
-  ) throws(ShutdownError) -> ShutdownRegistration {
-    try self.addCleanup(name, timeout: timeout, body: .blocking(body))
-  }
-
-  private func addCleanup(
-    _ name: String, timeout: Duration?, body: ShutdownState.Cleanup.Body
-  ) throws(ShutdownError) -> ShutdownRegistration {
-    let id = try self.state.withLock { state throws(ShutdownError) in
-      try state.addCleanup(name, timeout: timeout, body: body)
-    }
-    return ShutdownRegistration { [weak self] in self?.state.withLock { $0.removeCleanup(id) } }
   }
 }

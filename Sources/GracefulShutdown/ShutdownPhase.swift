@@ -3,6 +3,7 @@
 /// Phases come in the order they are listed here, each at most once. More may
 /// be added: always have a default case.
 public struct ShutdownPhase: Hashable, Sendable, Codable, CustomStringConvertible {
+  /// One word for logs and reports.
   public let name: String
 
   private init(_ name: String) {
@@ -17,15 +18,20 @@ public struct ShutdownPhase: Hashable, Sendable, Codable, CustomStringConvertibl
   public static let disconnectingClients = ShutdownPhase("clients")
   /// Cleanups run, last registered first.
   public static let cleaningUp = ShutdownPhase("cleanups")
+  /// Logs, metrics and the like are flushed; left out when there is nothing to flush.
+  public static let flushing = ShutdownPhase("flushes")
   /// Everything is done and the report is available.
   public static let finished = ShutdownPhase("finished")
 
+  /// The name.
   public var description: String { self.name }
 
+  /// Decodes the name.
   public init(from decoder: any Decoder) throws {
     self.init(try decoder.singleValueContainer().decode(String.self))
   }
 
+  /// Encodes the name.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(self.name)

@@ -1,12 +1,15 @@
 /// Why a server shuts down, in words for logs, clients and the report.
 public struct ShutdownReason: Hashable, Sendable, Codable, CustomStringConvertible, ExpressibleByStringLiteral
 {
+  /// The words.
   public var description: String
 
+  /// Creates a reason in words of one's own.
   public init(_ description: String) {
     self.description = description
   }
 
+  /// Creates a reason in words of one's own.
   public init(stringLiteral value: String) {
     self.init(value)
   }
@@ -21,10 +24,12 @@ public struct ShutdownReason: Hashable, Sendable, Codable, CustomStringConvertib
     ShutdownReason("received \(name)")
   }
 
+  /// Decodes the words.
   public init(from decoder: any Decoder) throws {
     self.init(try decoder.singleValueContainer().decode(String.self))
   }
 
+  /// Encodes the words.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(self.description)

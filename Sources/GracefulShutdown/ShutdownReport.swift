@@ -4,6 +4,7 @@
 public struct ShutdownReport: Hashable, Sendable, Codable {
   /// How a phase or a cleanup ended. New ones may be added; always have a default case.
   public struct Outcome: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// In words.
     public let description: String
     private init(_ description: String) { self.description = description }
 
@@ -14,10 +15,17 @@ public struct ShutdownReport: Hashable, Sendable, Codable {
     /// It was over in time, but something in it failed.
     public static let failed = Outcome("failed")
 
+    init(of failures: [Failure]) {
+      self =
+        failures.isEmpty ? .completed : failures.contains { $0.outcome == .timedOut } ? .timedOut : .failed
+    }
+
+    /// Decodes the words.
     public init(from decoder: any Decoder) throws {
       self.init(try decoder.singleValueContainer().decode(String.self))
     }
 
+    /// Encodes the words.
     public func encode(to encoder: any Encoder) throws {
       var container = encoder.singleValueContainer()
       try container.encode(self.description)
@@ -26,9 +34,13 @@ public struct ShutdownReport: Hashable, Sendable, Codable {
 
   /// One phase: when it began after the shutdown was initiated, how long it took, and what came of it.
   public struct PhaseRecord: Hashable, Sendable, Codable {
+    /// Which phase.
     public var phase: ShutdownPhase
+    /// When it began, after the initiation.
     public var start: Duration
+    /// How long it took.
     public var duration: Duration
+    /// How it ended.
     public var outcome: Outcome
     /// How many requests, clients or cleanups there were.
     public var total: Int
@@ -36,91 +48,61 @@ public struct ShutdownReport: Hashable, Sendable, Codable {
     public var completed: Int
   }
 
+  /// One cleanup: when it began after the shutdown was initiated, how long it took, and how it ended.
+  public struct CleanupRecord: Hashable, Sendable, Codable {
+    /// As it was registered.
+    public var name: String
+    /// When it began, after the initiation.
+    public var start: Duration
+    /// How long it took; for one that was left behind, how long it was waited for.
+    public var duration: Duration
+    /// How it ended.
+    public var outcome: Outcome
+  }
+
   /// Something that did not end well, by name.
   public struct Failure: Hashable, Sendable, Codable {
+    /// When it did not.
     public var phase: ShutdownPhase
+    /// As it was registered.
     public var name: String
+    /// Whether its time ran out or it failed.
     public var outcome: Outcome
     /// What went wrong, in words.
     public var detail: String
+    /// The id by which other logs know the request, if one was given.
+    public var correlation: String?
   }
+
+  /// The correlation id that the shutdown's log lines carry.
+  public var identifier: String
 
   /// Why the shutdown was initiated.
   public var reason: ShutdownReason
   /// The phases in the order they began.
-  public var phases: [PhaseRecord]
+  public var phases: [PhaseRecord] = []
+  /// What became of the clients.
+  public var clients = ShutdownClientCounts()
+  /// The cleanups in the order they ran.
+  public var cleanups: [CleanupRecord] = []
   /// Everything that had to be forced, was left behind, or threw.
-  public var failures: [Failure]
+  public var failures: [Failure] = []
+  /// How many failed cleanups were kept to be tried again; see ``DeadLetterFile``.
+  public var deadLetters = 0
   /// Requests refused because the shutdown had begun.
-  public var refusedRequests: Int
+  public var refusedRequests = 0
   /// Further attempts to initiate the shutdown, which were ignored.
-  public var refusedInitiations: Int
+  public var refusedInitiations = 0
   /// From the initiation to the end of the last phase.
-  public var duration: Duration
+  public var duration = Duration.zero
+
+  init(identifier: String, reason: ShutdownReason) {
+    self.identifier = identifier
+    self.reason = reason
+  }
 
   /// Whether every phase completed in time and nothing failed.
   public var isClean: Bool {
     self.failures.isEmpty && self.phases.allSatisfy { $0.outcome == .completed }
   }
-}
-
-extension ShutdownReport.PhaseRecord {
-  private enum CodingKeys: String, CodingKey {
-    case phase, startMicroseconds, durationMicroseconds, outcome, total, completed
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    self.phase = try container.decode(ShutdownPhase.self, forKey: .phase)
-    self.start = .microseconds(try container.decode(Int64.self, forKey: .startMicroseconds))
-    self.duration = .microseconds(try container.decode(Int64.self, forKey: .durationMicroseconds))
-    self.outcome = try container.decode(ShutdownReport.Outcome.self, forKey: .outcome)
-    self.total = try container.decode(Int.self, forKey: .total)
-    self.completed = try container.decode(Int.self, forKey: .completed)
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(self.phase, forKey: .phase)
-    try container.encode(self.start.wholeMicroseconds, forKey: .startMicroseconds)
-    try container.encode(self.duration.wholeMicroseconds, forKey: .durationMicroseconds)
-    try container.encode(self.outcome, forKey: .outcome)
-    try container.encode(self.total, forKey: .total)
-    try container.encode(self.completed, forKey: .completed)
-  }
-}
-
-extension ShutdownReport {
-  private enum CodingKeys: String, CodingKey {
-    case reason, phases, failures, refusedRequests, refusedInitiations, durationMicroseconds
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    self.reason = try container.decode(ShutdownReason.self, forKey: .reason)
-    self.phases = try container.decode([PhaseRecord].self, forKey: .phases)
-    self.failures = try container.decode([Failure].self, forKey: .failures)
-    self.refusedRequests = try container.decode(Int.self, forKey: .refusedRequests)
-    self.refusedInitiations = try container.decode(Int.self, forKey: .refusedInitiations)
-    self.duration = .microseconds(try container.decode(Int64.self, forKey: .durationMicroseconds))
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(self.reason, forKey: .reason)
-    try container.encode(self.phases, forKey: .phases)
-    try container.encode(self.failures, forKey: .failures)
-    try container.encode(self.refusedRequests, forKey: .refusedRequests)
-    try container.encode(self.refusedInitiations, forKey: .refusedInitiations)
-    try container.encode(self.duration.wholeMicroseconds, forKey: .durationMicroseconds)
-  }
-}
-
-extension Duration {
-  var wholeMicroseconds: Int64 {
-    let (seconds, attoseconds) = self.components
-    return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
-  }
-
-  var roundedToMicroseconds: Duration { .microseconds(self.wholeMicroseconds) }
 }

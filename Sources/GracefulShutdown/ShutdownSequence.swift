@@ -10,88 +10,109 @@ struct ShutdownSequence: Sendable {
   let clients: [(id: UInt64, client: ShutdownState.Client)]
   let start: Duration
 
-  private typealias Record = ShutdownReport.PhaseRecord
-  private typealias Failure = ShutdownReport.Failure
+  typealias Record = ShutdownReport.PhaseRecord
+  typealias Failure = ShutdownReport.Failure
+  typealias Outcome = ShutdownReport.Outcome
 
-  private var clock: ShutdownClock { self.coordinator.clock }
-  private var logger: Logger { self.coordinator.logger }
+  var clock: ShutdownClock { self.coordinator.clock }
+  var logger: Logger { self.coordinator.logger }
+  var timeouts: ShutdownTimeouts { self.coordinator.timeouts }
+  var isForcing: Bool { self.coordinator.configuration.forcesAfterTimeout }
 
   func run() async {
-    var phases: [Record] = []
-    var failures: [Failure] = []
-    func add(_ result: (record: Record, failures: [Failure])) {
-      phases.append(result.record)
-      failures += result.failures
-      self.log(result.record, result.failures)
+    let metrics = ShutdownMetrics(self.coordinator.metricsFactory)
+    var report = ShutdownReport(identifier: self.coordinator.identifier, reason: self.reason)
+    func add(_ record: Record, _ failures: [Failure]) {
+      report.phases.append(record)
+      report.failures += failures
+      self.log(record, failures)
+      metrics.record(record, failures)
     }
 
     // Clients are told while requests are still being answered, and closed after.
+    metrics.set(requests: self.requests, clients: self.clients.count)
     let mayClose = Promise<Void>()
     let tasks = self.clients.map { id, client in
       Task { await self.disconnect(id, client, when: mayClose) }
     }
-    add(await self.drainRequests())
+    let (drained, overstayers) = await self.drainRequests()
+    add(drained, overstayers)
+    metrics.set(requests: self.coordinator.requestCount, clients: self.coordinator.clientCount)
 
-    self.coordinator.state.withLock { $0.enter(.disconnectingClients) }
+    self.coordinator.enter(.disconnectingClients)
     mayClose.fulfil(())
-    add(await self.disconnectClients())
-    for task in tasks { task.cancel() }
+    let (disconnected, broken) = await self.disconnectClients()
+    if self.isForcing { for task in tasks { task.cancel() } }
+    report.clients = self.coordinator.state.withLock { $0.clientCounts }
+    add(disconnected, broken)
+    metrics.set(requests: self.coordinator.requestCount, clients: self.coordinator.clientCount)
 
-    self.coordinator.state.withLock { $0.enter(.cleaningUp) }
-    let beganCleanups = self.clock.now
-    var cleanups: [Failure?] = []
-    while let cleanup = self.nextCleanup() { cleanups.append(await self.run(cleanup)) }
-    add(self.record(.cleaningUp, began: beganCleanups, total: cleanups.count, cleanups.compactMap { $0 }))
+    self.coordinator.enter(.cleaningUp)
+    let cleanups = await self.runAll(.cleaningUp) { $0.nextCleanup() }
+    report.cleanups = cleanups.records
+    report.deadLetters = cleanups.deadLetters
+    add(cleanups.phase, cleanups.failures)
 
-    let (refusedRequests, refusedInitiations) = self.coordinator.state.withLock {
+    (report.refusedRequests, report.refusedInitiations) = self.coordinator.state.withLock {
       ($0.refusedRequests, $0.refusedInitiations)
     }
-    let report = ShutdownReport(
-      reason: self.reason, phases: phases, failures: failures, refusedRequests: refusedRequests,
-      refusedInitiations: refusedInitiations, duration: (self.clock.now - self.start).roundedToMicroseconds)
+    report.duration = (self.clock.now - self.start).roundedToMicroseconds
+    metrics.record(report)
+    // The last line before the flush, for a later one might not be written.
     self.logger.log(level: report.isClean ? .notice : .warning, "shutdown \(report)")
+
+    if self.coordinator.state.withLock({ $0.beginFlushing() }) {
+      self.coordinator.enter(.flushing)
+      let flushes = await self.runAll(.flushing) { $0.nextFlush() }
+      add(flushes.phase, flushes.failures)
+      report.duration = (self.clock.now - self.start).roundedToMicroseconds
+    }
+    self.coordinator.enter(.finished)
     self.coordinator.reported.fulfil(report)
   }
 
-  private func record(
-    _ phase: ShutdownPhase, began: Duration, total: Int, _ failures: [Failure]
-  ) -> (record: Record, failures: [Failure]) {
-    let outcome: ShutdownReport.Outcome =
-      failures.isEmpty ? .completed : failures.contains { $0.outcome == .timedOut } ? .timedOut : .failed
-    let record = Record(
+  func record(_ phase: ShutdownPhase, began: Duration, total: Int, _ failures: [Failure]) -> Record {
+    Record(
       phase: phase, start: (began - self.start).roundedToMicroseconds,
-      duration: (self.clock.now - began).roundedToMicroseconds, outcome: outcome, total: total,
+      duration: (self.clock.now - began).roundedToMicroseconds, outcome: Outcome(of: failures), total: total,
       completed: total - failures.count)
-    return (record, failures)
   }
 
   private func log(_ record: Record, _ failures: [Failure]) {
     for failure in failures {
-      self.logger.warning("shutdown: \(record.phase): \(failure.name): \(failure.detail)")
+      self.logger.warning(
+        "shutdown: \(record.phase): \(failure.name): \(failure.detail)",
+        metadata: ShutdownCoordinator.metadata(request: failure.correlation))
     }
+    let took = record.duration.secondsText
     self.logger.info(
-      "shutdown: \(record.phase) \(record.outcome) after \(record.duration.secondsText) s, \(record.completed) of \(record.total)"
-    )
+      "shutdown: \(record.phase) \(record.outcome) after \(took) s, \(record.completed) of \(record.total)")
   }
 
   // MARK: Requests
 
-  private func drainRequests() async -> (record: Record, failures: [Failure]) {
-    let timeouts = self.coordinator.timeouts
-    if await self.coordinator.drained.value(until: self.start + timeouts.requests, on: self.clock) != nil {
-      return self.record(.drainingRequests, began: self.start, total: self.requests, [])
+  private func drainRequests() async -> (Record, [Failure]) {
+    let limit = self.timeouts.requests
+    if await self.coordinator.drained.value(until: self.start + limit, on: self.clock) != nil {
+      return (self.record(.drainingRequests, began: self.start, total: self.requests, []), [])
     }
-    let overstayers = self.coordinator.state.withLock { $0.cancelRequests() }
-    for overstayer in overstayers { overstayer.cancel?() }
-    _ = await self.coordinator.drained.value(
-      until: self.clock.now + timeouts.cancelledRequests, on: self.clock)
-    let failures = overstayers.map { id, name, _ in
-      let left = self.coordinator.state.withLock { $0.isInFlight(id) }
+    let forcing = self.isForcing
+    let overstayers = self.coordinator.state.withLock { $0.overstayers(cancelling: forcing) }
+    if forcing {
+      for (_, request) in overstayers { request.cancel?() }
+      let patience = self.clock.now + self.timeouts.cancelledRequests
+      _ = await self.coordinator.drained.value(until: patience, on: self.clock)
+    }
+    let failures = overstayers.map { id, request in
+      let isLeft = self.coordinator.state.withLock { $0.isInFlight(id) }
       return Failure(
-        phase: .drainingRequests, name: name, outcome: .timedOut,
-        detail: "cancelled after \(timeouts.requests.secondsText) s" + (left ? ", still running" : ""))
+        phase: .drainingRequests, name: request.name, outcome: .timedOut,
+        detail: forcing
+          ? "cancelled after \(limit.secondsText) s" + (isLeft ? ", still running" : "")
+          : "still running after \(limit.secondsText) s",
+        correlation: request.correlation)
     }
-    return self.record(.drainingRequests, began: self.start, total: self.requests, failures)
+    return (self.record(.drainingRequests, began: self.start, total: self.requests, failures), failures)
   }
 
   // MARK: Clients
@@ -101,112 +122,55 @@ struct ShutdownSequence: Sendable {
   ) async {
     do {
       try await client.client.notify(self.reason)
+      self.coordinator.told()
       await mayClose.value
       if self.coordinator.state.withLock({ $0.registeredClient(id) }) { try await client.client.close() }
-      client.result.fulfil(.closed)
+      self.coordinator.settle(id, client, .closed)
+    } catch is ShutdownClientLeft {
+      self.coordinator.settle(id, client, .left)
     } catch {
-      if client.result.fulfil(.failed("\(error)")) { client.client.abort() }
+      if self.coordinator.settle(id, client, .failed("\(error)")) { client.client.abort() }
     }
   }
 
-  private func disconnectClients() async -> (record: Record, failures: [Failure]) {
+  private func disconnectClients() async -> (Record, [Failure]) {
     let began = self.clock.now
-    let timeout = self.coordinator.timeouts.clients
-    let allSettled = Promise<Void>()
-    let pending = PendingCount(self.clients.count)
-    if self.clients.isEmpty { allSettled.fulfil(()) }
-    for (_, client) in self.clients {
-      client.result.whenFulfilled { _ in
-        if pending.decrement() { allSettled.fulfil(()) }
-      }
-    }
-    _ = await allSettled.value(until: began + timeout, on: self.clock)
+    let limit = self.timeouts.clients
+    _ = await self.coordinator.clientsSettled.value(until: began + limit, on: self.clock)
 
+    let forcing = self.isForcing
+    let late = self.clients.filter { id, client in
+      self.coordinator.settle(id, client, forcing ? .dropped : .overstayed)
+    }
+    if forcing, !late.isEmpty { await self.abort(late.map(\.client.client)) }
+    // Whoever gives a client its outcome counts it at once, so this is no wait worth the name.
+    await self.coordinator.clientsSettled.value
     var failures: [Failure] = []
-    for (id, client) in self.clients {
-      if client.result.fulfil(.failed("")) {
-        client.client.abort()
-        failures.append(
-          Failure(
-            phase: .disconnectingClients, name: client.client.shutdownName, outcome: .timedOut,
-            detail: "dropped after \(timeout.secondsText) s"))
-      } else if case .failed(let detail) = await client.result.value {
-        failures.append(
-          Failure(
-            phase: .disconnectingClients, name: client.client.shutdownName, outcome: .failed, detail: detail))
-      }
-      _ = self.coordinator.state.withLock { $0.removeClient(id) }
-    }
-    return self.record(.disconnectingClients, began: began, total: self.clients.count, failures)
-  }
-
-  // MARK: Cleanups
-
-  private func nextCleanup() -> ShutdownState.Cleanup? {
-    self.coordinator.state.withLock { state in
-      if let cleanup = state.nextCleanup() { return cleanup }
-      // In the same breath, so that none can be registered that would never run.
-      state.enter(.finished)
-      return nil
-    }
-  }
-
-  /// Runs one cleanup to its end or its timeout; returns what went wrong.
-  private func run(_ cleanup: ShutdownState.Cleanup) async -> Failure? {
-    let timeout = cleanup.timeout ?? self.coordinator.timeouts.cleanup
-    let ended = Promise<String?>()
-    var task: Task<Void, Never>?
-    switch cleanup.body {
-    case .asynchronous(let body):
-      task = Task {
-        do {
-          try await body()
-          ended.fulfil(nil)
-        } catch {
-          ended.fulfil("\(error)")
+    for (_, client) in self.clients {
+      let outcome = await client.result.value
+      let failure: (Outcome, String)? =
+        switch outcome {
+        case .dropped: (.timedOut, "dropped after \(limit.secondsText) s")
+        case .overstayed: (.timedOut, "still connected after \(limit.secondsText) s")
+        default: outcome.failureDetail.map { (.failed, $0) }
         }
-      }
-    case .blocking(let body):
-      do {
-        try BlockingThread.start {
-          do {
-            try body()
-            ended.fulfil(nil)
-          } catch {
-            ended.fulfil("\(error)")
-          }
-        }
-      } catch {
-        ended.fulfil("\(error)")
-      }
+      guard let (outcome, detail) = failure else { continue }
+      failures.append(
+        Failure(
+          phase: .disconnectingClients, name: client.client.shutdownName, outcome: outcome, detail: detail))
     }
-    switch await ended.value(until: self.clock.now + timeout, on: self.clock) {
-    case .some(.none):
-      return nil
-    case .some(.some(let detail)):
-      return Failure(phase: .cleaningUp, name: cleanup.name, outcome: .failed, detail: detail)
-    case .none:
-      task?.cancel()
-      return Failure(
-        phase: .cleaningUp, name: cleanup.name, outcome: .timedOut,
-        detail: "not done after \(timeout.secondsText) s, left behind")
-    }
-  }
-}
-
-/// Counts down to nothing, once.
-private final class PendingCount: Sendable {
-  private let count: Mutex<Int>
-
-  init(_ count: Int) {
-    self.count = Mutex(count)
+    return (
+      self.record(.disconnectingClients, began: began, total: self.clients.count, failures), failures
+    )
   }
 
-  /// Returns whether it was the last.
-  func decrement() -> Bool {
-    self.count.withLock {
-      $0 -= 1
-      return $0 == 0
+  /// On a thread of its own, for an `abort` that blocks although it must not shall hold up no exit.
+  private func abort(_ clients: [any ShutdownClient]) async {
+    let work = BoundedWork.blocking { for client in clients { client.abort() } }
+    switch await work.run(timeout: self.timeouts.cancelledRequests, on: self.clock, cancelling: false) {
+    case .done: break
+    case .failed(let detail): self.logger.error("clients cannot be dropped: \(detail)")
+    case .timedOut: self.logger.error("dropping clients blocks; going on without")
     }
   }
 }

@@ -2,33 +2,39 @@ internal import Logging
 internal import Supervision
 internal import SystemdNotify
 
-/// The master's log on standard error, or in the journal.
-enum MasterLog {
-  static func logger(_ format: LogFormat) -> Logger {
-    let isLost = self.isLost(format)
-    let logger = self.make(isLost ? .text : format)
-    if isLost { logger.warning("there is no journald to log to: logging as text") }
-    return logger
-  }
-
-  /// libsystemd throws entries away silently where there is no journald.
-  private static func isLost(_ format: LogFormat) -> Bool {
-    format == .journal && !JournalLogHandler.isAvailable
-  }
-
+/// The master's log: its console (standard error, or the journal), and its files where a log
+/// directory is configured.
+struct MasterLog {
+  let logger: Logger
+  let files: MasterLogFiles?
   /// Where a person watches a stop below this log; nil where nobody does.
-  static func display(_ format: LogFormat) -> ProgressDisplay? {
-    guard format == .text || self.isLost(format) else { return nil }
-    return .standardError(environment: ProcessVariables.all)
+  let display: ProgressDisplay?
+
+  init(_ configuration: MasterConfiguration) {
+    let format = configuration.logFormat
+    // libsystemd throws entries away silently where there is no journald.
+    let isLost = format == .journal && !JournalLogHandler.isAvailable
+    let shown = isLost ? .text : format
+    self.display = shown == .text ? .standardError(environment: ProcessVariables.all) : nil
+    let console = Logger(label: Self.label) { _ in Self.console(shown) }
+    let files = MasterLogFiles(configuration) { trouble in
+      console.warning("a log has lost lines: \(trouble)")
+    }
+    self.files = files
+    self.logger = Logger(label: Self.label) { label in
+      guard let files else { return Self.console(shown) }
+      return MultiplexLogHandler([Self.console(shown)] + files.handlers(label: label))
+    }
+    if isLost { self.logger.warning("there is no journald to log to: logging as text") }
   }
 
-  private static func make(_ format: LogFormat) -> Logger {
-    Logger(label: "procctl") { label in
-      switch format {
-      case .text: TextLogHandler(label: label)
-      case .json: JSONLogHandler(label: label)
-      case .journal: JournalLogHandler(label: label, identifier: "procctl")
-      }
+  private static let label = "procctl"
+
+  private static func console(_ format: LogFormat) -> any LogHandler {
+    switch format {
+    case .text: TextLogHandler(label: self.label)
+    case .json: JSONLogHandler(label: self.label)
+    case .journal: JournalLogHandler(label: self.label, identifier: "procctl")
     }
   }
 }

@@ -60,15 +60,15 @@ struct RunCommand: Verb {
 
   private func supervise(_ configuration: MasterConfiguration, invitation: String?) throws -> Int32 {
     let notifier = try ServiceNotifier()
-    let logger = MasterLog.logger(configuration.logFormat)
+    let log = MasterLog(configuration)
     // The directory we were started in must stay removable, and unmountable.
     guard chdir("/") == 0 else {
       throw ProcessError(.runtimeDirectory, doing: "chdir /", underlyingError: Errno(rawValue: errno))
     }
     // This very program, whatever is at its path by the time a worker is restarted.
     let master = try MasterProcess(
-      configuration, logger: logger, notifier: notifier, guardProgram: .path("/proc/self/exe"),
-      version: Version.text, progress: MasterLog.display(configuration.logFormat))
+      configuration, logger: log.logger, logFiles: log.files, notifier: notifier,
+      guardProgram: .path("/proc/self/exe"), version: Version.text, progress: log.display)
     if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
     return master.run()
   }

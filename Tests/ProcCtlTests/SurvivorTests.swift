@@ -22,6 +22,6 @@ import Testing
       state: .zombie, parent: ProcessIdentifier(4), processGroup: ProcessIdentifier(5),
       session: ProcessIdentifier(5))
     let survivor = Survivor(process: process, hindrance: "traced by pid 6 (gdb)")
-    #expect(survivor.description == "pid 5 (a?b), Z, traced by pid 6 (gdb)")
+    #expect(survivor.description == "pid 5 (a\\nb), Z, traced by pid 6 (gdb)")
   }
 }

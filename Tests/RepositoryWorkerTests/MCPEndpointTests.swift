@@ -8,7 +8,8 @@ import Testing
 
   @Test(arguments: [
     ("2025-06-18", "2025-06-18"), ("2025-11-25", "2025-11-25"), ("2024-11-05", "2025-11-25"),
-    ("x", "2025-11-25"),
+    // It has no sessions, so it cannot be what a session speaks.
+    ("2026-07-28", "2025-11-25"), ("x", "2025-11-25"),
   ])
   func theRevisionIsNegotiated(_ requested: String, _ agreed: String) async throws {
     let service = TestService()
@@ -82,7 +83,10 @@ import Testing
     func get(_ headers: HTTPHeaders) async -> WorkerReply {
       await service.service.respond(to: WorkerRequest(.GET, "/mcp", headers: headers))
     }
-    guard case .eventStream(session) = await get(["Accept": "text/event-stream", "Mcp-Session-Id": session])
+    guard
+      case .eventStream(.session(session)) = await get([
+        "Accept": "text/event-stream", "Mcp-Session-Id": session,
+      ])
     else {
       Issue.record("no stream")
       return
@@ -303,7 +307,7 @@ import Testing
     #expect(try await service.response(health).status == .ok)
     let stop = try await service.response(WorkerRequest(.POST, "/shutdown"))
     #expect(stop.status == .accepted)
-    #expect(try stop.json == ["status": "stopping", "clients": 0, "requests": 1])
+    #expect(try stop.json == ["status": "shutting down", "clients": ["connected": 0, "requests": 1]])
     let unhealthy = try await service.response(health)
     #expect(unhealthy.status == .serviceUnavailable)
     #expect(try unhealthy.json["status"] == "stopping")

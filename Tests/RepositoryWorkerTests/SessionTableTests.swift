@@ -4,10 +4,10 @@ import Testing
 @Suite struct SessionTableTests {
   @Test func theLongestUnusedIdleSessionMakesRoom() {
     var table = SessionTable(limit: 2)
-    #expect(table.open("a", version: .latest) != nil)
-    #expect(table.open("b", version: .latest) != nil)
+    #expect(table.open("a", version: .november2025) != nil)
+    #expect(table.open("b", version: .november2025) != nil)
     table.touch("a")
-    #expect(table.open("c", version: .latest) != nil)
+    #expect(table.open("c", version: .november2025) != nil)
     #expect(table.version(of: "a") != nil)
     #expect(table.version(of: "b") == nil)
     #expect(table.count == 2)
@@ -15,21 +15,21 @@ import Testing
 
   @Test func sessionsInUseMakeNoRoom() {
     var table = SessionTable(limit: 2)
-    _ = table.open("a", version: .latest)
-    _ = table.open("b", version: .latest)
+    _ = table.open("a", version: .november2025)
+    _ = table.open("b", version: .november2025)
     let sink = RecordingSink()
     _ = table.attach(sink, to: "a")
     #expect(table.beginRequest(.integer(1), in: "b") {} == .admitted)
-    #expect(table.open("c", version: .latest) == nil)
+    #expect(table.open("c", version: .november2025) == nil)
     table.endRequest(.integer(1), in: "b")
-    #expect(table.open("c", version: .latest) != nil)
+    #expect(table.open("c", version: .november2025) != nil)
     #expect(table.version(of: "a") != nil)
     #expect(!sink.isEnded)
   }
 
   @Test func aSecondStreamTakesThePlaceOfTheFirst() {
     var table = SessionTable(limit: 2)
-    _ = table.open("a", version: .latest)
+    _ = table.open("a", version: .november2025)
     let (first, second) = (RecordingSink(), RecordingSink())
     #expect(table.attach(first, to: "a").replaced == nil)
     #expect(table.attach(second, to: "a").replaced === first)
@@ -43,7 +43,7 @@ import Testing
 
   @Test func requestIDsAreUniqueWhileInFlight() {
     var table = SessionTable(limit: 2)
-    _ = table.open("a", version: .latest)
+    _ = table.open("a", version: .november2025)
     #expect(table.beginRequest(.integer(1), in: "a") {} == .admitted)
     #expect(table.beginRequest(.integer(1), in: "a") {} == .duplicateID)
     #expect(table.beginRequest(.string("1"), in: "a") {} == .admitted)

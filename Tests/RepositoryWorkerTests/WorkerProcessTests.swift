@@ -110,7 +110,7 @@ import Testing
     let stopping = try await RawConnection.connect(to: port)
     try await stopping.send("POST /shutdown HTTP/1.1\r\nHost: localhost\r\n\r\n")
     #expect(await program.status() == .exited(0))
-    #expect(await stopping.readToEnd().contains("\"clients\":1"))
+    #expect(await stopping.readToEnd().contains("\"connected\":1"))
     #expect(await stream.readToEnd().hasSuffix("\r\n0\r\n\r\n"))
     // Its port is free at once.
     let again = try await Program("--repository", fixture.root.string, "--port", "\(port)")

@@ -124,7 +124,9 @@ import Testing
     #expect(ContinuousClock.now - began < .milliseconds(900), "the last phase was not ended by force")
     #expect(report.isClean)
     #expect(answer.hasPrefix("HTTP/1.1 202 Accepted\r\n"))
-    #expect(answer.hasSuffix("{\"clients\":1,\"requests\":0,\"status\":\"stopping\"}"))
+    #expect(answer.contains("\r\nContent-Type: application/json\r\n"))
+    #expect(
+      answer.hasSuffix("{\"clients\":{\"connected\":1,\"requests\":0},\"status\":\"shutting down\"}"))
     let events = await stream.readToEnd()
     #expect(events.contains("Content-Type: text/event-stream\r\n"))
     #expect(events.contains("\"method\":\"notifications/shutdown\""))

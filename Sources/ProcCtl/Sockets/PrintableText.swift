@@ -67,3 +67,8 @@ package enum PrintableText {
     return String(repeating: "0", count: max(0, digits - text.count)) + text
   }
 }
+
+extension ByteString {
+  /// As text for a terminal or a log: what could rewrite what a person sees is escaped.
+  package var printable: String { PrintableText.escaping(self.bytes, limit: 4096) }
+}

@@ -75,15 +75,3 @@ public struct Survivor: Sendable, Hashable, CustomStringConvertible {
     return text
   }
 }
-
-extension ByteString {
-  /// As text for a terminal or a log: control characters, which could rewrite
-  /// what a person sees, are replaced.
-  package var printable: String {
-    String(
-      String.UnicodeScalarView(
-        self.description.unicodeScalars.map { scalar in
-          scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) ? "?" : scalar
-        }))
-  }
-}

@@ -48,6 +48,6 @@ package struct WorkerResponse: Sendable {
 /// What a request is answered with.
 package enum WorkerReply: Sendable {
   case response(WorkerResponse)
-  /// An event stream of this session, which stays open.
-  case eventStream(session: String)
+  /// An event stream, which stays open.
+  case eventStream(StreamPurpose)
 }

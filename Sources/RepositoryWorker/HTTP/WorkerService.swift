@@ -50,7 +50,8 @@ package struct WorkerService: Sendable {
     return .json(
       .accepted,
       [
-        "status": "stopping", "clients": .integer(Int64(clients)), "requests": .integer(Int64(requests)),
+        "status": "shutting down",
+        "clients": ["connected": .integer(Int64(clients)), "requests": .integer(Int64(requests))],
       ])
   }
 }

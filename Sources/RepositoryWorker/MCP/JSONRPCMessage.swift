@@ -71,6 +71,13 @@ package enum JSONRPCMessage: Hashable, Sendable {
     }
   }
 
+  package var params: JSONValue? {
+    switch self {
+    case .request(_, _, let params), .notification(_, let params): params
+    case .response: nil
+    }
+  }
+
   /// The answer to a request that succeeded.
   package static func result(_ result: JSONValue, id: RequestID) -> JSONValue {
     ["jsonrpc": "2.0", "id": id.json, "result": result]
@@ -92,6 +99,10 @@ package struct JSONRPCError: Error, Hashable, Sendable {
     package static let methodNotFound = Code(rawValue: -32601)
     package static let invalidParams = Code(rawValue: -32602)
     package static let internalError = Code(rawValue: -32603)
+    /// A header does not say what the body says.
+    package static let headerMismatch = Code(rawValue: -32020)
+    /// The revision of the protocol a request names is not spoken here.
+    package static let unsupportedVersion = Code(rawValue: -32022)
     /// The server stops and takes no new requests.
     package static let stopping = Code(rawValue: -32000)
     /// The session is unknown, or none was named.

@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// `/mcp`: the Model Context Protocol over streamable HTTP, a request in and a reply out.
 package final class MCPEndpoint: Sendable {
-  private let methods: MCPMethods
-  private let shutdown: ShutdownCoordinator
+  let methods: MCPMethods
+  let shutdown: ShutdownCoordinator
   private let makeSessionID: @Sendable () -> String
   private let sessions: Mutex<SessionTable>
 
@@ -32,8 +32,12 @@ package final class MCPEndpoint: Sendable {
   }
 
   package func respond(to request: WorkerRequest) async -> WorkerReply {
+    let isStateless = RequestEnvelope.isUsed(by: nil, headers: request.headers)
     switch request.method {
-    case .POST: return .response(await self.post(request))
+    case .POST: return await self.post(request)
+    // Without sessions there is nothing to get or to delete.
+    case .GET where isStateless, .DELETE where isStateless:
+      return .response(MCPEndpoint.withoutSessions(request))
     case .GET: return self.get(request)
     case .DELETE: return .response(self.delete(request))
     default: return .response(WorkerResponse(.methodNotAllowed, headers: ["Allow": "GET, POST, DELETE"]))
@@ -50,8 +54,11 @@ package final class MCPEndpoint: Sendable {
   /// The session the request belongs to, if its headers are in order.
   private func session(of request: WorkerRequest, id requestID: RequestID? = nil) -> Lookup {
     let named = request.headers["MCP-Protocol-Version"]
-    guard named.count <= 1, named.allSatisfy({ ProtocolVersion(name: $0) != nil }) else {
-      return .refused(MCPEndpoint.unsupportedVersion(named, id: requestID))
+    guard named.count <= 1 else {
+      return .refused(
+        .error(
+          .badRequest,
+          JSONRPCError(.invalidRequest, "one MCP-Protocol-Version header is enough", id: requestID)))
     }
     let ids = request.headers["Mcp-Session-Id"]
     guard let id = ids.first, ids.count == 1 else {
@@ -65,24 +72,15 @@ package final class MCPEndpoint: Sendable {
     guard let version else {
       return .refused(.error(.notFound, JSONRPCError(.noSession, "unknown session", id: requestID)))
     }
-    guard named.first.map({ $0 == version.description }) ?? true else {
-      return .refused(MCPEndpoint.unsupportedVersion(named, id: requestID, agreed: version))
+    if let name = named.first, name != version.description {
+      return .refused(
+        .error(
+          .badRequest,
+          JSONRPCError(
+            .invalidRequest, "MCP-Protocol-Version \(name) is not the one agreed on, \(version)",
+            id: requestID)))
     }
     return .session(id: id, version: version)
-  }
-
-  private static func unsupportedVersion(
-    _ named: [String], id: RequestID?, agreed: ProtocolVersion? = nil
-  ) -> WorkerResponse {
-    let supported = agreed.map { [$0] } ?? ProtocolVersion.supported
-    let message =
-      "MCP-Protocol-Version \(named.joined(separator: ", ")) is not "
-      + (agreed.map { "the one agreed on, \($0)" } ?? "supported")
-    return .error(
-      .badRequest,
-      JSONRPCError(
-        .invalidRequest, message, id: id,
-        data: ["supported": .array(supported.map { .string($0.description) })]))
   }
 
   /// Makes the stream the one that messages to the session go to; an earlier one is ended.
@@ -108,7 +106,7 @@ package final class MCPEndpoint: Sendable {
     case .refused(let response): return .response(response)
     case .session(let id, _):
       if let reason = self.shutdown.reason { return .response(MCPEndpoint.stopping(reason, id: nil)) }
-      return .eventStream(session: id)
+      return .eventStream(.session(id))
     }
   }
 
@@ -123,31 +121,56 @@ package final class MCPEndpoint: Sendable {
 
   // MARK: Messages
 
-  private func post(_ request: WorkerRequest) async -> WorkerResponse {
+  private func post(_ request: WorkerRequest) async -> WorkerReply {
+    let message: JSONRPCMessage
+    switch MCPEndpoint.message(in: request) {
+    case .failure(let refusal): return .response(refusal.response)
+    case .success(let read): message = read
+    }
+    if case .request(let id, "initialize", let params) = message,
+      params?["_meta"]?[RequestEnvelope.versionKey] == nil
+    {
+      return .response(await self.initialize(params, id: id, request))
+    }
+    if RequestEnvelope.isUsed(by: message.params, headers: request.headers) {
+      return await self.answerStateless(message, request)
+    }
+    return .response(await self.post(message, request))
+  }
+
+  private struct Refusal: Error {
+    var response: WorkerResponse
+  }
+
+  /// The message in a request's body, if its headers are in order.
+  private static func message(in request: WorkerRequest) -> Result<JSONRPCMessage, Refusal> {
+    func refused(_ status: HTTPResponseStatus, _ error: JSONRPCError) -> Result<JSONRPCMessage, Refusal> {
+      .failure(Refusal(response: .error(status, error)))
+    }
     guard MediaTypes.isJSON(request.headers.first(name: "Content-Type")) else {
-      return .error(
+      return refused(
         .unsupportedMediaType, JSONRPCError(.invalidRequest, "Content-Type must be application/json"))
     }
     let accept = request.headers["Accept"]
     guard MediaTypes.accept(accept, admits: "application/json"),
       MediaTypes.accept(accept, admits: "text/event-stream")
     else {
-      return .error(
+      return refused(
         .notAcceptable,
         JSONRPCError(.invalidRequest, "Accept must include application/json and text/event-stream"))
     }
     guard let value = try? JSONValue(parsing: request.body) else {
-      return .error(.badRequest, JSONRPCError(.parseError, "the body is not JSON"))
+      return refused(.badRequest, JSONRPCError(.parseError, "the body is not JSON"))
     }
-    let message: JSONRPCMessage
     do {
-      message = try JSONRPCMessage(value)
+      return .success(try JSONRPCMessage(value))
     } catch {
-      return .error(.badRequest, error)
+      return refused(.badRequest, error)
     }
-    if case .request(let id, "initialize", let params) = message {
-      return await self.initialize(params, id: id, request)
-    }
+  }
+
+  /// A message that belongs to a session.
+  private func post(_ message: JSONRPCMessage, _ request: WorkerRequest) async -> WorkerResponse {
     let requestID: RequestID? = if case .request(let id, _, _) = message { id } else { nil }
     switch self.session(of: request, id: requestID) {
     case .refused(let response): return response

@@ -30,15 +30,54 @@ package struct MCPMethods: Sendable {
       version,
       [
         "protocolVersion": .string(version.description),
-        "capabilities": ["tools": ["listChanged": false]],
-        "serverInfo": [
-          "name": "repository-worker", "title": "Repository worker", "version": .string(self.serverVersion),
-        ],
-        "instructions": .string(
-          "Read-only access to the history of one git repository, \(self.repository.name). Paths are relative to its root; a revision is anything git understands, HEAD if none is given. Uncommitted changes are not visible."
-        ),
+        "capabilities": self.capabilities,
+        "serverInfo": self.serverInfo,
+        "instructions": self.instructions,
       ]
     )
+  }
+
+  private var capabilities: JSONValue { ["tools": ["listChanged": false]] }
+
+  package var serverInfo: JSONValue {
+    ["name": "repository-worker", "title": "Repository worker", "version": .string(self.serverVersion)]
+  }
+
+  private var instructions: JSONValue {
+    .string(
+      "Read-only access to the history of one git repository, \(self.repository.name). Paths are relative to its root; a revision is anything git understands, HEAD if none is given. Uncommitted changes are not visible."
+    )
+  }
+
+  /// How long a client may keep what does not change while this server runs, in milliseconds. It may
+  /// be another version of it that is started in its place.
+  private static let listLifetime: Int64 = 60_000
+
+  /// The result of a request of a revision without sessions, with what each result has there.
+  package func statelessResult(
+    of method: String, params: JSONValue?, version: ProtocolVersion
+  ) async throws -> JSONValue {
+    var members: [String: JSONValue]
+    switch method {
+    case "server/discover":
+      members = [
+        "supportedVersions": .array(ProtocolVersion.supported.map { .string($0.description) }),
+        "capabilities": self.capabilities, "serverInfo": self.serverInfo, "instructions": self.instructions,
+      ]
+    // These are gone.
+    case "ping", "initialize": throw JSONRPCError(.methodNotFound, "unknown method \"\(method)\"")
+    default:
+      guard case .object(let result) = try await self.result(of: method, params: params, version: version)
+      else { throw JSONRPCError(.internalError, "the result of \(method) is no object") }
+      members = result
+    }
+    if method == "server/discover" || method == "tools/list" {
+      members["ttlMs"] = .integer(MCPMethods.listLifetime)
+      members["cacheScope"] = "public"
+    }
+    members["resultType"] = "complete"
+    members["_meta"] = [RequestEnvelope.serverKey: self.serverInfo]
+    return .object(members)
   }
 
   /// The result of any other request.

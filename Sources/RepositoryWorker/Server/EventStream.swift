@@ -4,16 +4,17 @@ internal import NIOHTTP1
 
 /// An open `text/event-stream` response: messages go out as events until it is ended.
 final class EventStream: EventSink, ShutdownClient {
-  let shutdownName: String
-  let session: String
+  /// Between comments that keep whoever is in between from taking the stream for dead.
+  private static let keepAliveInterval = TimeAmount.seconds(15)
+
+  let purpose: StreamPurpose
   private let channel: any Channel
   private let isOpen: NIOLoopBoundBox<Bool>
   private let ended: EventLoopPromise<Void>
 
   /// Must be called on the channel's event loop, and `begin()` before anything is sent.
-  init(session: String, channel: any Channel) {
-    self.session = session
-    self.shutdownName = "stream of session \(session.prefix(8))"
+  init(_ purpose: StreamPurpose, channel: any Channel) {
+    self.purpose = purpose
     self.channel = channel
     self.isOpen = NIOLoopBoundBox(true, eventLoop: channel.eventLoop)
     self.ended = channel.eventLoop.makePromise()
@@ -31,6 +32,13 @@ final class EventStream: EventSink, ShutdownClient {
     self.channel.write(
       HTTPServerResponsePart.head(.init(version: .http1_1, status: .ok, headers: headers)), promise: nil)
     self.channel.writeAndFlush(self.part(": open\n\n"), promise: nil)
+    if let message = self.purpose.opening { self.write(message, promise: nil) }
+    let keepAlive = self.channel.eventLoop.scheduleRepeatedTask(
+      initialDelay: EventStream.keepAliveInterval, delay: EventStream.keepAliveInterval
+    ) { _ in
+      if self.isOpen.value { self.channel.writeAndFlush(self.part(": \n\n"), promise: nil) }
+    }
+    self.whenEnded.whenComplete { _ in keepAlive.cancel() }
   }
 
   func send(_ message: JSONValue) {
@@ -65,17 +73,21 @@ final class EventStream: EventSink, ShutdownClient {
 
   // MARK: ShutdownClient
 
+  var shutdownName: String { self.purpose.description }
+
   func notify(_ reason: ShutdownReason) async throws {
+    guard let message = self.purpose.notice(reason.description) else { return }
     let written = self.channel.eventLoop.makePromise(of: Void.self)
-    let message = JSONRPCMessage.notification(
-      "notifications/shutdown", params: ["reason": .string(reason.description)])
     self.channel.eventLoop.execute { self.write(message, promise: written) }
     try await self.unlessGone(written)
   }
 
   func close() async throws {
     let written = self.channel.eventLoop.makePromise(of: Void.self)
-    self.channel.eventLoop.execute { self.writeEnd(promise: written) }
+    self.channel.eventLoop.execute {
+      if let message = self.purpose.farewell { self.write(message, promise: nil) }
+      self.writeEnd(promise: written)
+    }
     try await self.unlessGone(written)
   }
 

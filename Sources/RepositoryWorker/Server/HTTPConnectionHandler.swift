@@ -28,6 +28,8 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
   private let service: WorkerService
   private var state = State.idle
   private var deadline: Scheduled<Void>?
+  /// Whoever works on the answer to the request.
+  private var work: Task<Void, Never>?
 
   init(service: WorkerService) {
     self.service = service
@@ -80,6 +82,8 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     self.endDeadline()
+    // Nobody waits for the answer any more. Whether that ends the work is for the protocol to say.
+    self.work?.cancel()
     context.fireChannelInactive()
   }
 
@@ -115,14 +119,17 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
   private func answer(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ body: [UInt8]) {
     let request = WorkerRequest(head.method, head.uri, headers: head.headers, body: body)
     let service = self.service
-    let reply = context.eventLoop.makeFutureWithTask { await service.respond(to: request) }
+    let promise = context.eventLoop.makePromise(of: WorkerReply.self)
+    let reply = promise.futureResult
+    self.work = Task { promise.succeed(await service.respond(to: request)) }
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     reply.whenSuccess { reply in
       let (handler, context) = bound.value
+      handler.work = nil
       guard context.channel.isActive else { return }
       switch reply {
       case .response(let response): handler.finish(context, response, to: head)
-      case .eventStream(let session): handler.stream(context, session: session, to: head)
+      case .eventStream(let purpose): handler.stream(context, purpose, to: head)
       }
     }
   }
@@ -165,8 +172,8 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: promise)
   }
 
-  private func stream(_ context: ChannelHandlerContext, session: String, to head: HTTPRequestHead) {
-    let stream = EventStream(session: session, channel: context.channel)
+  private func stream(_ context: ChannelHandlerContext, _ purpose: StreamPurpose, to head: HTTPRequestHead) {
+    let stream = EventStream(purpose, channel: context.channel)
     let registration: ShutdownRegistration
     do {
       registration = try self.service.shutdown.register(stream)
@@ -179,11 +186,11 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     self.state = .streaming
     stream.whenEnded.whenComplete { _ in
       registration.remove()
-      mcp.detach(stream, from: session)
+      if case .session(let session) = purpose { mcp.detach(stream, from: session) }
     }
     // The head goes first: as soon as it is attached, others may write to it.
     stream.begin()
     // If the session has ended in between, so does its stream.
-    if mcp.attach(stream, to: session) != nil { stream.end() }
+    if case .session(let session) = purpose, mcp.attach(stream, to: session) != nil { stream.end() }
   }
 }

@@ -11,6 +11,10 @@ public struct MasterConfiguration: Sendable, Equatable {
   public var health: HealthAddress?
   public var logDirectory: FilePath?
   public var logFormat: LogFormat
+  /// How large a file in the log directory may become, in bytes; 0 for no limit.
+  public var logSize: Int
+  /// How many older files are kept beside each of them.
+  public var logKeep: Int
   /// Who the master becomes once it has opened what it must, by name or number; nil for whoever
   /// started it.
   public var user: String?
@@ -21,9 +25,14 @@ public struct MasterConfiguration: Sendable, Equatable {
   /// In the order of the file; the last one runs first.
   public var cleanups: [CleanupCommand]
 
+  public static let defaultLogSize = 10 << 20
+  public static let defaultLogKeep = 3
+
   public init(
     shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: HealthAddress? = nil,
-    logDirectory: FilePath? = nil, logFormat: LogFormat = .text, user: String? = nil,
+    logDirectory: FilePath? = nil, logFormat: LogFormat = .text,
+    logSize: Int = MasterConfiguration.defaultLogSize,
+    logKeep: Int = MasterConfiguration.defaultLogKeep, user: String? = nil,
     group: String? = nil, workers: [WorkerDefinition],
     cleanups: [CleanupCommand] = []
   ) {
@@ -32,6 +41,8 @@ public struct MasterConfiguration: Sendable, Equatable {
     self.health = health
     self.logDirectory = logDirectory
     self.logFormat = logFormat
+    self.logSize = logSize
+    self.logKeep = logKeep
     self.user = user
     self.group = group
     self.workers = workers

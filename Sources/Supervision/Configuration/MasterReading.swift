@@ -24,6 +24,7 @@ extension ConfigurationReader {
     }
     configuration.workers = roster.workers
     self.refuseSharedPort(of: configuration, in: root)
+    self.refuseTakenLogs(configuration, in: root)
     configuration.cleanups = self.cleanups(in: root, timeout: shutdown.cleanup)
     if configuration.workers.isEmpty, self.problems.isEmpty {
       self.problems.append(
@@ -47,6 +48,8 @@ extension ConfigurationReader {
       "health", in: table, mustBe: "ADDRESS:PORT or unix:/PATH", as: HealthAddress.init)
     configuration.logDirectory = self.path("log-directory", in: table)
     configuration.logFormat = self.choice("log-format", in: table) ?? .text
+    if let size = self.byteCount("log-size", in: table) { configuration.logSize = size }
+    if let keep = self.integer("log-keep", in: table, range: 0...99) { configuration.logKeep = keep }
     configuration.user = self.account("user", in: table)
     configuration.group = self.account("group", in: table)
     if configuration.user == nil, let line = table["group"]?.line, table["user"] == nil {

@@ -9,6 +9,7 @@ struct WorkerSettings {
   var command: [PlaceholderText]?
   var listen = WorkerDefinition.Listen.worker
   var ready: Readiness?
+  var preset: WorkerPreset?
   var stop: [StopStep]?
   var restart = WorkerDefinition.Restart.always
   var backoff = WorkerDefinition.Backoff()
@@ -39,7 +40,8 @@ struct WorkerSettings {
     let ready = self.ready ?? WorkerDefinition.defaultReadiness(port: port)
     var worker = WorkerDefinition(
       name: name, command: [], port: port, listen: self.listen, ready: ready,
-      stop: self.stop ?? shutdown.defaultStop(withRequest: ready.isHTTP), restart: self.restart,
+      stop: self.stop ?? self.preset?.stop(within: shutdown)
+        ?? shutdown.defaultStop(withRequest: ready.isHTTP), restart: self.restart,
       backoff: self.backoff, startTimeout: self.startTimeout ?? .seconds(60), check: self.check,
       user: self.user, group: self.group, capabilities: self.capabilities,
       noNewPrivileges: self.noNewPrivileges, limits: self.limits, umask: self.umask, nice: self.nice,
@@ -69,6 +71,7 @@ extension ConfigurationReader {
     }
     self.readTexts(of: table, forRepositories: forRepositories, into: &settings)
     self.readReadiness(of: table, into: &settings)
+    settings.preset = self.preset(in: table)
     if let line = table["stop"]?.line {
       settings.stop = self.stopSteps(in: table, shutdown: shutdown, needsPort: &settings.needsPort)
       if let steps = settings.stop, steps.timeBeforeKill > shutdown.workers {
@@ -168,6 +171,17 @@ extension ConfigurationReader {
     settings.check = HealthCheck(
       probe: probe ?? .tcp, every: every, timeout: self.duration("timeout", in: check) ?? .seconds(5),
       failures: self.integer("failures", in: check, range: 1...1000) ?? 3)
+  }
+
+  private mutating func preset(in table: TOMLNode) -> WorkerPreset? {
+    guard let name = self.string("preset", in: table, mustBe: "the name of a preset"),
+      let line = table["preset"]?.line
+    else { return nil }
+    let preset = WorkerPreset(name: name)
+    if preset == nil {
+      self.report(line, self.unknown("preset", name, among: WorkerPreset.all.map(\.name)))
+    }
+    return preset
   }
 
   private mutating func backoff(in table: TOMLNode) -> WorkerDefinition.Backoff {

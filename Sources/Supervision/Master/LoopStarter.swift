@@ -7,15 +7,16 @@ internal import SystemdNotify
 /// Prepares workers for their start: output, notify socket, cgroup, identity.
 final class LoopStarter: WorkerStarter {
   private let plan: ContainmentPlan
-  private let logDirectory: FilePath?
+  /// Where workers' output goes; nil to where ours goes.
+  private let logs: WorkerLogs?
   private let loop: EventLoop
   private var notifySockets: [String: NotifySocket] = [:]
   /// Told when a worker's process says READY=1: the worker's name and the sender.
   var whenNotified: ((String, Notification) -> Void)?
 
-  init(plan: ContainmentPlan, logDirectory: FilePath?, loop: EventLoop) {
+  init(plan: ContainmentPlan, logs: WorkerLogs?, loop: EventLoop) {
     self.plan = plan
-    self.logDirectory = logDirectory
+    self.logs = logs
     self.loop = loop
   }
 
@@ -38,8 +39,8 @@ final class LoopStarter: WorkerStarter {
     command.standardInput = .null
 
     var prepared = PreparedWorker(command: command)
-    if let directory = self.logDirectory {
-      let log = try self.openLog(directory.appending("\(definition.name).log"))
+    if let logs = self.logs {
+      let log = try logs.open(worker: definition.name)
       prepared.command.standardOutput = .descriptor(log)
       prepared.command.standardError = .descriptor(log)
       prepared.afterSpawn = { close(log.rawValue) }
@@ -78,14 +79,6 @@ final class LoopStarter: WorkerStarter {
         channel.guardWasSpawned()
       }
     }
-  }
-
-  private func openLog(_ path: FilePath) throws(ProcessError) -> FileDescriptor {
-    let descriptor = cprocctl_open(path.string, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-    guard descriptor >= 0 else {
-      throw ProcessError(.spawn, doing: "open the log \(path)", underlyingError: Errno(rawValue: errno))
-    }
-    return FileDescriptor(rawValue: descriptor)
   }
 
   /// Bound once per worker, before its first start: the first child is never faster than us.

@@ -25,6 +25,8 @@ public final class MasterProcess {
   private let doors: MasterDoors
   private let desk: MasterDesk
   private let progress: TerminalProgress?
+  private let logFiles: MasterLogFiles?
+  private let workerLogs: WorkerLogs?
   private let stopsOnHangUp: Bool
   private var outcome = ShutdownOutcome()
   private var isReady = false
@@ -35,17 +37,20 @@ public final class MasterProcess {
 
   /// - Parameters:
   ///   - logger: Where the master says what it does.
+  ///   - logFiles: Those the logger writes to, if any: opened here, once we are who we shall be.
   ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
   ///   - guardProgram: The `procctl` that guards are run with.
   ///   - version: What the master says its version is.
   ///   - progress: Where a person watches a stop; nil where nobody does.
   /// - Throws: `ProcessError` if the machine refuses what the configuration asks for.
   public init(
-    _ configuration: MasterConfiguration, logger: Logger, notifier: ServiceNotifier,
+    _ configuration: MasterConfiguration, logger: Logger, logFiles: MasterLogFiles? = nil,
+    notifier: ServiceNotifier,
     guardProgram: Executable = .name("procctl"), version: String = "", progress: ProgressDisplay? = nil
   ) throws(ProcessError) {
     self.configuration = configuration
     self.logger = logger
+    self.logFiles = logFiles
     self.loop = try EventLoop()
     // As pid 1's child without a terminal a hang-up means "reload"; at a terminal it means the end.
     self.stopsOnHangUp = isatty(0) == 1 || isatty(2) == 1
@@ -60,9 +65,15 @@ public final class MasterProcess {
     self.doors = try MasterDoors(configuration, loop: self.loop, logger: logger)
     // Root opened what it must; cgroups and logs are as whom we supervise as finds them.
     let identity = try MasterIdentity.assume(configuration)
+    try logFiles?.open()
     if let note = identity.note { logger.info("\(note)") }
     self.plan = try ContainmentPlan(for: configuration.workers, guardProgram: guardProgram)
-    self.starter = LoopStarter(plan: self.plan, logDirectory: configuration.logDirectory, loop: self.loop)
+    self.workerLogs = configuration.logDirectory.map { [loop] directory in
+      WorkerLogs(
+        directory: directory, limits: .init(size: configuration.logSize, keep: configuration.logKeep),
+        workers: configuration.workers.map(\.name), loop: loop, logger: logger)
+    }
+    self.starter = LoopStarter(plan: self.plan, logs: self.workerLogs, loop: self.loop)
     self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
     self.master = Master(
@@ -75,7 +86,8 @@ public final class MasterProcess {
       context: SnapshotContext(
         version: version, configuration: LedgerName(of: configuration.file).configuration, began: .now),
       facts: MasterFigures(
-        kernel: self.kernel, ports: Set(configuration.workers.compactMap(\.port)), output: .standardError),
+        kernel: self.kernel, ports: Set(configuration.workers.compactMap(\.port)),
+        droppedLines: { LogOutput.standardError.droppedLines + (logFiles?.lostLines ?? 0) }),
       logger: logger)
     self.progress = progress.map { display in
       TerminalProgress(
@@ -103,6 +115,7 @@ public final class MasterProcess {
       self.logContainment()
       self.service.startWatchdog()
       if let observer = self.doors.open(to: self.desk) { self.observers.append(observer) }
+      self.workerLogs?.begin()
       self.endLeftoversThenStart()
       try self.loop.run()
     } catch {
@@ -157,6 +170,7 @@ public final class MasterProcess {
         } else {
           self.logger.warning("SIGHUP: reloading is not available in this version")
         }
+      case .user1: self.reopenLogs()
       // Power fails; and what a container's runtime or systemd sends to a process 1 to end it.
       case .powerFailure, .haltRequest: self.stop(arrival)
       default: self.logger.debug("ignored \(arrival.signal)")
@@ -183,6 +197,12 @@ public final class MasterProcess {
     } else {
       self.logger.info("already stopping; \(arrival.signal) ignored")
     }
+  }
+
+  private func reopenLogs() {
+    guard let files = self.logFiles else { return self.logger.info("SIGUSR1: there are no log files") }
+    for trouble in files.reopen() { self.logger.warning("a log goes on where it was: \(trouble)") }
+    self.logger.info("logs reopened")
   }
 
   private func interrupted(_ arrival: SignalReader.Arrival) {
@@ -235,12 +255,14 @@ extension MasterProcess: MasterObserver {
 
   package func stopBegan(_ reason: String, budget: Duration) {
     for observer in self.observers { observer.stopBegan(reason, budget: budget) }
+    self.logFiles?.beginShutdown()
     self.logger.info("stopping: \(reason)", metadata: ["at-most": "\(budget.text)"])
     self.service.stopping(extendingBy: budget)
   }
 
   package func happened(_ event: MasterEvent) {
     for observer in self.observers { observer.happened(event) }
+    if case .phaseBegan(let phase) = event { self.logger.debug("phase: \(phase)") }
   }
 
   package func ended(_ outcome: ShutdownOutcome) {
@@ -249,6 +271,9 @@ extension MasterProcess: MasterObserver {
     self.logger.log(
       level: outcome.exitStatus == 0 ? .info : .warning, "stopped: \(outcome.summary)",
       metadata: ["exit": "\(outcome.exitStatus)"])
+    if let lost = self.logFiles?.lostLines, lost > 0 {
+      self.logger.warning("\(lost) lines of the log files were lost")
+    }
     self.loop.stop()
   }
 }

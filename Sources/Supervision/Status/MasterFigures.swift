@@ -1,7 +1,6 @@
 internal import CProcCtl
 internal import Glibc
 internal import ProcCtl
-internal import SystemdNotify
 
 /// Facts for a status that the kernel has to be asked for. What takes it long is not asked again before a
 /// multiple of that time, whoever wants to know.
@@ -19,14 +18,15 @@ final class MasterFigures {
 
   private let kernel: any Kernel
   private let ports: Set<UInt16>
-  private let output: LogOutput
+  private let droppedLines: () -> UInt64
   private var keptClients: Kept<[UInt16: Int]?>?
   private var keptFigures: Kept<MetricsText.Figures>?
 
-  init(kernel: any Kernel, ports: Set<UInt16>, output: LogOutput) {
+  /// - Parameter droppedLines: How many lines of the log nobody took.
+  init(kernel: any Kernel, ports: Set<UInt16>, droppedLines: @escaping () -> UInt64) {
     self.kernel = kernel
     self.ports = ports
-    self.output = output
+    self.droppedLines = droppedLines
   }
 
   /// Connections established on each port that has any; nil if the kernel does not tell.
@@ -43,7 +43,7 @@ final class MasterFigures {
       let own = self.kernel.selfIdentifier
       return MetricsText.Figures(
         residentBytes: Self.residentBytes, descriptors: Self.openDescriptors,
-        processes: (try? self.kernel.descendants(of: own))?.count, droppedLines: self.output.droppedLines)
+        processes: (try? self.kernel.descendants(of: own))?.count, droppedLines: self.droppedLines())
     }
   }
 

@@ -1,6 +1,6 @@
 internal import Logging
 
-/// What the three handlers have in common: the metadata of a logger, and how it
+/// What the handlers have in common: the metadata of a logger, and how it
 /// meets that of its provider and of the event.
 struct LogFields: Sendable {
   var metadata: Logger.Metadata = [:]

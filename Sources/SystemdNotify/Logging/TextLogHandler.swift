@@ -7,12 +7,12 @@ public import SystemPackage
 /// Connected to the journal, the time is left out and the priority put in front (sd-daemon(3)).
 /// Control characters are escaped: whatever a message holds, it stays one line and does nothing
 /// to a terminal.
-public struct TextLogHandler: LogHandler, Sendable {
+public struct TextLogHandler: FieldedLogHandler, Sendable {
   private let label: String
-  private let output: LogOutput
+  private let output: any LogDestination
   private let toJournal: Bool
   private let now: @Sendable () -> LogTime
-  private var fields: LogFields
+  var fields: LogFields
   public var logLevel: Logger.Level
 
   /// - Parameter toJournal: Whether the output is a journal stream; see ``JournalStream``.
@@ -27,7 +27,7 @@ public struct TextLogHandler: LogHandler, Sendable {
   }
 
   package init(
-    label: String, output: LogOutput, toJournal: Bool, level: Logger.Level = .info,
+    label: String, output: any LogDestination, toJournal: Bool, level: Logger.Level = .info,
     metadataProvider: Logger.MetadataProvider? = nil, now: @escaping @Sendable () -> LogTime
   ) {
     self.label = label
@@ -36,21 +36,6 @@ public struct TextLogHandler: LogHandler, Sendable {
     self.now = now
     self.fields = LogFields(provider: metadataProvider)
     self.logLevel = level
-  }
-
-  public var metadata: Logger.Metadata {
-    get { self.fields.metadata }
-    set { self.fields.metadata = newValue }
-  }
-
-  public var metadataProvider: Logger.MetadataProvider? {
-    get { self.fields.provider }
-    set { self.fields.provider = newValue }
-  }
-
-  public subscript(metadataKey key: String) -> Logger.MetadataValue? {
-    get { self.fields.metadata[key] }
-    set { self.fields.metadata[key] = newValue }
   }
 
   public func log(event: LogEvent) {

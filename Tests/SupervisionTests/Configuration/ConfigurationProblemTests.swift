@@ -14,6 +14,14 @@ struct ConfigurationProblemTests {
       ("\"a\\nb\" = 1", "unknown key \"a\\nb\""),
       ("backoff = { frist = 1 }", "unknown key \"frist\", did you mean \"first\"?"),
       ("backoff = { zzzzzz = 1 }", "unknown key \"zzzzzz\": there is \"first\" and \"max\""),
+      ("preset = \"uvcorn\"", "unknown preset \"uvcorn\", did you mean \"uvicorn\"?"),
+      ("preset = \"postgresql\"", "unknown preset \"postgresql\", did you mean \"postgres\"?"),
+      (
+        "preset = \"apache\"",
+        "unknown preset \"apache\": there is \"gunicorn\", \"mcp-proxy\", \"nginx\", \"postgres\", "
+          + "\"redis\" and \"uvicorn\""
+      ),
+      ("preset = [\"uvicorn\"]", "\"preset\" must be the name of a preset, not an array"),
       // Types and values.
       ("port = \"x\"", "\"port\" must be an integer from 1 to 65535, not a string"),
       ("port = 0", "\"port\" must be an integer from 1 to 65535, not 0"),
@@ -157,6 +165,22 @@ struct ConfigurationProblemTests {
       (
         "[master]\nlog-format = \"xml\"\n",
         "procctl.toml:2: \"log-format\" must be \"text\", \"json\" or \"journal\", not \"xml\""
+      ),
+      (
+        "[master]\nlog-size = \"10X\"\n",
+        "procctl.toml:2: \"log-size\" must be a size such as \"10M\", or 0 for no limit, not \"10X\""
+      ),
+      (
+        "[master]\nlog-size = -1\n",
+        "procctl.toml:2: \"log-size\" must be a size such as \"10M\", or 0 for no limit, not -1"
+      ),
+      (
+        "[master]\nlog-keep = 100\n",
+        "procctl.toml:2: \"log-keep\" must be an integer from 0 to 99, not 100"
+      ),
+      (
+        "[master]\nlog-directory = \"/x\"\n[workers.debug]\ncommand = [\"x\"]\n",
+        "procctl.toml:3: worker \"debug\": debug.log in \"log-directory\" is the master's own log"
       ),
       ("[master]\ncontrol = \"\"\n", "procctl.toml:2: \"control\" must be a path, not \"\""),
       (

@@ -17,6 +17,8 @@ struct ConfigurationReadingTests {
     control = "run/control.sock"
     log-directory = "/var/log/procctl"
     log-format = "json"
+    log-size = "512K"
+    log-keep = 0
 
     [workers.zeta]
     command = ["server", "--port", "{port}", "--name={name}", "--fd", "{fd}", "{{literal}"]
@@ -68,6 +70,7 @@ struct ConfigurationReadingTests {
     #expect(configuration.control == "/etc/procctl/run/control.sock")
     #expect(configuration.logDirectory == "/var/log/procctl")
     #expect(configuration.logFormat == .json)
+    #expect(configuration.logSize == 512 << 10 && configuration.logKeep == 0)
     #expect(configuration.health == nil)
     #expect(configuration.workers.map(\.name) == ["zeta", "alpha", "b.c"])
     #expect(

@@ -9,6 +9,10 @@ enum Requirement {
   case program(String)
   /// An optimised procctl with the Swift library inside.
   case shippedProgram
+  /// What RealWorkers/programs/prepare makes.
+  case realWorkers
+  /// Installed, or unpacked by that script.
+  case debianProgram(String)
 
   private var isMet: Bool {
     switch self {
@@ -16,6 +20,8 @@ enum Requirement {
     case .cgroup: TestCgroup.parent != nil
     case .program(let name): Programs.find(name) != nil
     case .shippedProgram: Programs.shipped != nil
+    case .realWorkers: RealPrograms.directory != nil
+    case .debianProgram(let name): RealPrograms.debian(name) != nil
     }
   }
 
@@ -23,8 +29,9 @@ enum Requirement {
     switch self {
     case .root: "root"
     case .cgroup: "a cgroup v2 tree that can be written to"
-    case .program(let name): "the program \(name)"
+    case .program(let name), .debianProgram(let name): "the program \(name)"
     case .shippedProgram: "a release build with --static-swift-stdlib"
+    case .realWorkers: "what Tests/SystemTests/RealWorkers/programs/prepare makes"
     }
   }
 
