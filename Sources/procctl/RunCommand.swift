@@ -69,6 +69,7 @@ struct RunCommand: Verb {
     let master = try MasterProcess(
       configuration, logger: log.logger, logFiles: log.files, notifier: notifier,
       guardProgram: .path("/proc/self/exe"), version: Version.text, progress: log.display)
+    master.exitLimit = .seconds(5)
     if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
     return master.run()
   }

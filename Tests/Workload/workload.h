@@ -26,6 +26,7 @@ void live(char **words, int index);
 int breed(char **words, int index);  // breeding.c: forks, and forks, and forks
 int hide(char **words, int index);   // hiding.c: looks like something else, or like nothing
 int linger(char **words, int index); // lingering.c: stays when others go
+int serve_clients(char **words, int index); // serving.c: has clients
 
 // Where the words and the environment were given, for who wants to wipe them.
 void remember_start(char **argv, char **environment);

@@ -60,13 +60,6 @@ package enum ControlRequest: Sendable, Equatable {
   }
 }
 
-/// What can be commanded of a worker.
-package enum WorkerCommand: String, Sendable, CaseIterable {
-  case start
-  case stop
-  case restart
-}
-
 /// Which workers have yet to get where they were commanded to go. A value.
 package struct WorkerWait: Sendable, Equatable {
   package let command: WorkerCommand

@@ -30,8 +30,9 @@ extension Master {
   private func description(of worker: WorkerRecord) -> String {
     guard let leader = worker.leader else { return "\(worker.definition.name) (\(worker.life.state))" }
     let pid = worker.program?.processIdentifier ?? leader.processIdentifier
+    let clients = worker.life.clients > 0 ? ", \(Self.clients(worker.life.clients))" : ""
     let wait = self.phase == .running ? nil : self.describeWait?(pid)
-    return "\(worker.definition.name) (pid \(pid)\(wait.map { ", \($0)" } ?? ""))"
+    return "\(worker.definition.name) (pid \(pid)\(wait.map { ", \($0)" } ?? "")\(clients))"
   }
 
   /// The longest until every worker that is starting is ready or given up.

@@ -58,7 +58,8 @@ extension StopBudget.Worker {
     self.name = definition.name
     self.steps = definition.stop.map { step in
       switch step {
-      case .request(let method, let path, let wait): StopBudget.Step(name: "\(method) \(path)", wait: wait)
+      case .request(let method, let path, _, let wait):
+        StopBudget.Step(name: "\(method) \(path)", wait: wait)
       case .signal(.kill, let wait):
         // As long as they go on dying, it is waited for.
         StopBudget.Step(name: "KILL", wait: (wait ?? Escalation.killWait) * Escalation.killPatience)
