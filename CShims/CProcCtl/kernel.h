@@ -60,6 +60,11 @@ static inline int cprocctl_socket_pair(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
 }
 
+// Close-on-exec and non-blocking (accept(2)).
+static inline int cprocctl_accept(int listener) {
+    return (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 // A file in memory that closes at an exec (memfd_create(2)).
 static inline int cprocctl_memory_file(const char *name) {
     return (int)syscall(SYS_memfd_create, name, 1U /* MFD_CLOEXEC */);
@@ -225,6 +230,14 @@ static inline char **_Nullable cprocctl_environment(void) { return environ; }
 static inline int cprocctl_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
 static inline int cprocctl_ioctl_int(int fd, unsigned long request, int *argument) {
     return ioctl(fd, request, argument);
+}
+// The size of a terminal (TIOCGWINSZ, ioctl_tty(2)).
+static inline int cprocctl_window_size(int fd, int *columns, int *rows) {
+    struct winsize size = {0};
+    int result = ioctl(fd, TIOCGWINSZ, &size);
+    *columns = size.ws_col;
+    *rows = size.ws_row;
+    return result;
 }
 static inline int cprocctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 

@@ -41,8 +41,6 @@ package enum ConfigurationKey {
 
   /// What this version refuses. `[repositories]` has the same keys as `workers.*`.
   package static let unavailable = [
-    Unavailable("master", "control"),
-    Unavailable("master", "health"),
     Unavailable("workers.*", "listen", value: "inherit"),
     Unavailable("workers.*", "check"),
     Unavailable("workers.*", "cleanup"),

@@ -33,12 +33,16 @@ package final class Master {
   /// Whether who has a worker's port after its end is ended even if it is not ours.
   package var endsForeignHolders = false
 
+  /// What keeps a process from ending, if anything is to be seen of that: `D nfs_wait`.
+  package var describeWait: ((ProcessIdentifier) -> String?)?
+
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []
   private var isDraining = false
   private var wasReady = false
-  private var stopReason = ""
+  private(set) var stopReason = ""
+  private(set) var stopBegan: MonotonicInstant?
   var noChildren = false
   var sweep: Termination?
   /// Why the sweep could not tell whether somebody is left.
@@ -52,6 +56,10 @@ package final class Master {
   var lastStatus = ""
   var lastReport: MonotonicInstant?
   var reportTimer: TimerIdentifier?
+  /// The longest a stop can take, if everything uses all of its time.
+  package private(set) lazy var longestStop = StopBudget(
+    workers: self.workers.map(\.definition), timeouts: self.timeouts, cleanups: self.cleanups.longest
+  ).total
   /// How many workers are in each state: asking a thousand of them at every event would be slow.
   var counts: [WorkerState: Int] = [:]
 
@@ -121,6 +129,7 @@ package final class Master {
   package func stop(reason: String) {
     guard self.phase == .running else { return }
     self.stopReason = reason
+    self.stopBegan = self.scheduler.now
     self.advance(.stop)
   }
 
@@ -171,6 +180,7 @@ package final class Master {
       let before = worker.life.state
       let effects = worker.life.handle(event, at: self.scheduler.now)
       if worker.life.state != before {
+        worker.since = self.scheduler.now
         self.counts[before, default: 0] -= 1
         self.counts[worker.life.state, default: 0] += 1
       }
@@ -252,6 +262,7 @@ package final class Master {
       worker.leader = leader
       worker.leaderRuns = true
       worker.lastSignal = nil
+      worker.isAsked = false
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)

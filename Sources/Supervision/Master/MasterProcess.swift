@@ -23,6 +23,9 @@ public final class MasterProcess {
   private let signals: SignalReader
   private let service: ServiceReporter
   private let ledger: MasterLedger
+  private let doors: MasterDoors
+  private let desk: MasterDesk
+  private let progress: TerminalProgress?
   private let recorder: MasterRecorder
   private let logFiles: MasterLogFiles?
   private let workerLogs: WorkerLogs?
@@ -43,11 +46,13 @@ public final class MasterProcess {
   ///   - logFiles: Those the logger writes to, if any: opened here, once we are who we shall be.
   ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
   ///   - guardProgram: The `procctl` that guards are run with.
+  ///   - version: What the master says its version is.
+  ///   - progress: Where a person watches a stop; nil where nobody does.
   /// - Throws: `ProcessError` if the machine refuses what the configuration asks for.
   public init(
     _ configuration: MasterConfiguration, logger: Logger, logFiles: MasterLogFiles? = nil,
     notifier: ServiceNotifier,
-    guardProgram: Executable = .name("procctl")
+    guardProgram: Executable = .name("procctl"), version: String = "", progress: ProgressDisplay? = nil
   ) throws(ProcessError) {
     self.configuration = configuration
     self.logger = logger
@@ -63,6 +68,7 @@ public final class MasterProcess {
       throw ProcessError(
         .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
     }
+    self.doors = try MasterDoors(configuration, loop: self.loop, logger: logger)
     // Root opened what it must; cgroups and logs are as whom we supervise as finds them.
     let identity = try MasterIdentity.assume(configuration)
     try logFiles?.open()
@@ -85,6 +91,20 @@ public final class MasterProcess {
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
+    let (loop, master) = (self.loop, self.master)
+    self.desk = MasterDesk(
+      master,
+      context: SnapshotContext(
+        version: version, configuration: LedgerName(of: configuration.file).configuration, began: .now),
+      facts: MasterFigures(
+        kernel: self.kernel, ports: Set(configuration.workers.compactMap(\.port)),
+        droppedLines: { LogOutput.standardError.droppedLines + (logFiles?.lostLines ?? 0) }),
+      logger: logger)
+    self.progress = progress.map { display in
+      TerminalProgress(
+        on: loop, output: display.output, isColored: display.isColored,
+        progress: { [unowned master] in master.stopProgress(shown: $0, clients: $1) })
+    }
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
     self.recorder = MasterRecorder(
@@ -94,6 +114,9 @@ public final class MasterProcess {
     self.master.resources = self.resources
     self.cleanups.whenHappened = { [unowned self] event in self.happened(event) }
     self.master.endsForeignHolders = configuration.forceForeign
+    let kernel = self.kernel
+    self.master.describeWait = { WaitState.describe($0, kernel: kernel) }
+    if let display = self.progress { self.observers.append(display) }
     self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
   }
 
@@ -124,6 +147,7 @@ public final class MasterProcess {
       }
       self.logContainment()
       self.service.startWatchdog()
+      if let observer = self.doors.open(to: self.desk) { self.observers.append(observer) }
       self.workerLogs?.begin()
       self.recorder.begin()
       self.endLeftoversThenStart()
@@ -131,6 +155,8 @@ public final class MasterProcess {
     } catch {
       self.outlive(error)
     }
+    self.progress?.end()
+    self.doors.close()
     self.limitExit()
     self.master.lastResort?.end()
     let leftCgroup = self.plan.remove()

@@ -12,6 +12,10 @@ final class WorkerRecord {
   var guardian: GuardedStart?
   /// What its processes were last sent, so that a repeated KILL is said once.
   var lastSignal: Signal?
+  /// Whether it was asked in words to stop, since it was started last.
+  var isAsked = false
+  /// When it came into its present state; nil for before anything happened.
+  var since: MonotonicInstant?
   /// The environment's mark on everything this worker starts.
   let cookie: ByteString
   /// Whose group a signal goes to where nobody can be seen. Unreaped, a process has its group's number for
