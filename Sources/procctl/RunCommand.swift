@@ -78,6 +78,7 @@ struct RunCommand: Verb {
     let master = try MasterProcess(
       configuration, logger: log.logger, logFiles: log.files, notifier: notifier,
       guardProgram: .path("/proc/self/exe"))
+    master.exitLimit = .seconds(5)
     if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
     return master.run()
   }

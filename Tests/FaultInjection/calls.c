@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -146,6 +147,7 @@ CALL(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *even
      NULL, fd, -1)
 CALL(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int timeout),
      (epoll, events, count, timeout), NULL, timeout, -1)
+CALL(int, poll, (struct pollfd *watched, nfds_t count, int timeout), (watched, count, timeout), NULL, timeout, -1)
 CALL(int, eventfd, (unsigned int count, int flags), (count, flags), NULL, flags, -1)
 CALL(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), NULL, fd, -1)
 CALL(int, timerfd_create, (clockid_t clock, int flags), (clock, flags), NULL, clock, -1)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct clause {
     int every;
     struct fault fault;
     long delay;
+    int crash;
     const char *what;
     atomic_ulong seen;
 };
@@ -53,6 +55,8 @@ static int clause_count;
 static atomic_ulong counters[FAULT_CALL_COUNT];
 static void *reals[FAULT_CALL_COUNT];
 static int is_active;
+static const char *gate;
+static int hangs_at_exit;
 static char *record;
 static atomic_size_t recorded;
 
@@ -113,6 +117,14 @@ static int contains(const char *text, const char *part) {
     return 0;
 }
 
+static int is_open(void) { return gate == NULL || syscall(SYS_faccessat, AT_FDCWD, gate, F_OK) == 0; }
+
+static void crash(int signal) {
+    if (signal == SIGILL) __builtin_trap();
+    if (signal == SIGABRT) abort();
+    *(volatile int *)NULL = 0;
+}
+
 static int is_due(struct clause *clause, enum fault_call call, const char *detail) {
     if (clause->call != call || (clause->filter[0] != 0 && !contains(detail, clause->filter))) return 0;
     unsigned long index = atomic_fetch_add(&clause->seen, 1) + 1;
@@ -134,10 +146,11 @@ struct fault fault_at(enum fault_call call, const void *caller, const char *text
     detail[length] = 0;
     unsigned long index = atomic_fetch_add(&counters[call], 1) + 1;
     struct clause *due = NULL;
-    for (int position = 0; position < clause_count; position++)
+    for (int position = 0; position < clause_count && is_open(); position++)
         if (is_due(&clauses[position], call, detail)) due = &clauses[position];
     list(call, index, detail, due != NULL ? due->what : NULL);
     if (due != NULL) {
+        if (due->crash != 0) crash(due->crash);
         fault = due->fault;
         if (due->delay > 0) {
             struct timespec left = {due->delay / 1000, due->delay % 1000 * 1000000};
@@ -180,6 +193,14 @@ static void read_what(struct clause *clause, const char *what, const char *whole
     if (strncmp(what, "delay:", 6) == 0) {
         clause->delay = (long)read_count(what + 6, &rest, whole);
         if (*rest != 0) reject(whole);
+        return;
+    }
+    if (strncmp(what, "crash:", 6) == 0) {
+        clause->crash = strcmp(what + 6, "ILL") == 0    ? SIGILL
+                        : strcmp(what + 6, "SEGV") == 0 ? SIGSEGV
+                        : strcmp(what + 6, "ABRT") == 0 ? SIGABRT
+                                                        : 0;
+        if (clause->crash == 0) reject(whole);
         return;
     }
     for (size_t index = 0; index < sizeof errors / sizeof *errors; index++)
@@ -250,6 +271,8 @@ __attribute__((constructor)) static void begin(void) {
     for (char *clause; (clause = strsep(&rest, ";")) != NULL;) {
         if (strncmp(clause, "program=", 8) == 0) program = clause + 8;
         else if (strncmp(clause, "record=", 7) == 0) file = clause + 7;
+        else if (strncmp(clause, "after=", 6) == 0) gate = clause + 6;
+        else if (strcmp(clause, "at-exit=hang") == 0) hangs_at_exit = 1;
         else if (*clause != 0) read_clause(clause);
     }
     if (strcmp(program_invocation_short_name, program) != 0) return;
@@ -260,4 +283,8 @@ __attribute__((constructor)) static void begin(void) {
     int is_first = 1;
     dl_iterate_phdr(note_code, &is_first);
     is_active = 1;
+}
+
+__attribute__((destructor)) static void finish(void) {
+    while (is_active && hangs_at_exit) pause();
 }

@@ -4,6 +4,7 @@
 #define CPROCCTL_CHILD_H
 
 #include "CProcCtlArguments.h"
+#include "CProcCtlLastResort.h"
 #include "CProcCtlResidency.h"
 #include "CProcCtlTrial.h"
 

@@ -30,6 +30,7 @@ public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConverti
   public static let busError = Signal(rawValue: SIGBUS)
   public static let floatingPointError = Signal(rawValue: SIGFPE)
   public static let segmentationFault = Signal(rawValue: SIGSEGV)
+  public static let trap = Signal(rawValue: SIGTRAP)
   public static let badSystemCall = Signal(rawValue: SIGSYS)
   public static let powerFailure = Signal(rawValue: SIGPWR)
   /// SIGRTMIN+3, by which systemd as process 1 is told to halt (systemd(1)).

@@ -38,6 +38,10 @@ package final class EventLoop: Scheduler, @unchecked Sendable {
   private let timerDescriptor: Int32
   private let incoming = Mutex(Incoming())
   private var watches: [Int32: (Interest) -> Void] = [:]
+  /// What each of them is watched for.
+  private var interests: [Int32: Interest] = [:]
+  /// Whether epoll has been given up.
+  private var polls = false
   private var timers = TimerQueue()
   private var armedFor: MonotonicInstant?
   private var stopRequested = false
@@ -92,23 +96,30 @@ package final class EventLoop: Scheduler, @unchecked Sendable {
   package func watch(
     _ descriptor: FileDescriptor, for interest: Interest, handler: @escaping (Interest) -> Void
   ) throws(ProcessError) {
-    _ = try EventLoop.checked("epoll_ctl") {
-      cprocctl_epoll_add(self.epoll, descriptor.rawValue, interest.rawValue)
+    if !self.polls {
+      _ = try EventLoop.checked("epoll_ctl") {
+        cprocctl_epoll_add(self.epoll, descriptor.rawValue, interest.rawValue)
+      }
     }
     self.watches[descriptor.rawValue] = handler
+    self.interests[descriptor.rawValue] = interest
   }
 
   /// Changes what a watched descriptor is watched for.
   package func rewatch(_ descriptor: FileDescriptor, for interest: Interest) throws(ProcessError) {
-    _ = try EventLoop.checked("epoll_ctl") {
-      cprocctl_epoll_modify(self.epoll, descriptor.rawValue, interest.rawValue)
+    if !self.polls {
+      _ = try EventLoop.checked("epoll_ctl") {
+        cprocctl_epoll_modify(self.epoll, descriptor.rawValue, interest.rawValue)
+      }
     }
+    self.interests[descriptor.rawValue] = interest
   }
 
   /// Stops watching; does nothing for a descriptor that is not watched.
   package func unwatch(_ descriptor: FileDescriptor) {
     guard self.watches.removeValue(forKey: descriptor.rawValue) != nil else { return }
-    _ = cprocctl_epoll_remove(self.epoll, descriptor.rawValue)
+    self.interests[descriptor.rawValue] = nil
+    if !self.polls { _ = cprocctl_epoll_remove(self.epoll, descriptor.rawValue) }
   }
 
   // MARK: Timers
@@ -182,6 +193,46 @@ package final class EventLoop: Scheduler, @unchecked Sendable {
     }
   }
 
+  /// Serves as ``run()`` does until ``stop()``, but by poll(2): for when that has thrown and what is
+  /// under way has to be brought to its end. Slower the more is watched; there is no way back.
+  package func runByPolling() throws(ProcessError) {
+    self.polls = true
+    self.stopRequested = false
+    while true {
+      self.runIncoming()
+      if self.stopRequested { return }
+      // The flags are the same (epoll_ctl(2), poll(2)).
+      var watched = self.interests.map {
+        pollfd(fd: $0.key, events: Int16(truncatingIfNeeded: $0.value.rawValue), revents: 0)
+      }
+      watched.append(pollfd(fd: self.wakeDescriptor, events: Int16(POLLIN), revents: 0))
+      let next = self.timers.earliestDeadline
+      let count = poll(&watched, nfds_t(watched.count), next.map(EventLoop.milliseconds(until:)) ?? -1)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw ProcessError(.eventLoop, doing: "poll", underlyingError: Errno(rawValue: errno))
+      }
+      for entry in watched where entry.revents != 0 {
+        if entry.fd == self.wakeDescriptor {
+          var counter: UInt64 = 0
+          _ = read(entry.fd, &counter, MemoryLayout<UInt64>.size)
+        } else if Int32(entry.revents) & POLLNVAL != 0 {
+          // Closed by somebody: epoll would have forgotten it too.
+          self.unwatch(FileDescriptor(rawValue: entry.fd))
+        } else {
+          self.watches[entry.fd]?(Interest(rawValue: UInt32(UInt16(bitPattern: entry.revents))))
+        }
+      }
+      self.fireTimers()
+    }
+  }
+
+  /// Never too early: rounded up.
+  private static func milliseconds(until deadline: MonotonicInstant) -> Int32 {
+    let left = deadline.nanoseconds - MonotonicInstant.now.nanoseconds
+    return left <= 0 ? 0 : Int32(clamping: left / 1_000_000 + 1)
+  }
+
   private func runIncoming() {
     let (jobs, calls) = self.incoming.withLock { incoming in
       let taken = (incoming.jobs, incoming.calls)
@@ -208,8 +259,7 @@ package final class EventLoop: Scheduler, @unchecked Sendable {
     self.armedFor = isArmed ? next : nil
     guard !isArmed, let next else { return -1 }
     // The kernel has no memory for it now: the deadline is kept all the same.
-    let left = next.nanoseconds - MonotonicInstant.now.nanoseconds
-    return Int32(clamping: max(left, 0) / 1_000_000 + 1)
+    return EventLoop.milliseconds(until: next)
   }
 }
 

@@ -30,6 +30,8 @@ package enum SocketTable {
       var dump = try SocketDump()
       return try Self.readNetlink(&dump, ports: ports, states: states)
     } catch let error as ProcessError {
+      // Short of memory for netlink, /proc may still answer; if not, the first failure says more.
+      if let entries = try? Self.read(from: .proc, ports: ports, states: states) { return entries }
       throw error
     } catch let error as Errno where SocketDump.isUnavailable(error) {
       return try Self.read(from: .proc, ports: ports, states: states)

@@ -13,6 +13,8 @@ final class CommandCleanups: CleanupRunner {
   private var status: TerminationStatus?
   private var timer: TimerIdentifier?
   private var termination: Termination?
+  /// Told when one begins and when it has ended.
+  var whenTold: ((MasterEvent) -> Void)?
 
   init(_ cleanups: [CleanupCommand], kernel: any Kernel, scheduler: any Scheduler) {
     self.cleanups = cleanups
@@ -74,6 +76,7 @@ final class CommandCleanups: CleanupRunner {
       completion?(self.failures)
       return
     }
+    self.whenTold?(.cleanupBegan(cleanup.name))
     var command = Command(
       .name(ByteString(cleanup.command.first ?? "")),
       arguments: cleanup.command.dropFirst().map { ByteString($0) })
@@ -91,6 +94,7 @@ final class CommandCleanups: CleanupRunner {
       self.childrenChanged()
     } catch {
       self.failures.append("\(cleanup.name): \(error)")
+      self.tellEnd(of: cleanup.name)
       self.next()
     }
   }
@@ -120,6 +124,12 @@ final class CommandCleanups: CleanupRunner {
     let known = self.failures.contains { $0.hasPrefix("\(current.command.name): ") }
     if let status, !status.isSuccess, !known { self.failures.append("\(current.command.name): \(status)") }
     if !result.isEmpty { self.failures.append("\(current.command.name): left processes behind") }
+    self.tellEnd(of: current.command.name)
     self.next()
+  }
+
+  private func tellEnd(of name: String) {
+    let failure = self.failures.last { $0.hasPrefix("\(name): ") }
+    self.whenTold?(.cleanupEnded(name, failure: failure.map { String($0.dropFirst(name.count + 2)) }))
   }
 }

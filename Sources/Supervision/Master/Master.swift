@@ -25,6 +25,7 @@ package final class Master {
   package weak var observer: (any MasterObserver)?
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
+  var lastResort: LastResort?
 
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
@@ -91,19 +92,20 @@ package final class Master {
 
   /// Ends the worker and starts it again; false if there is none of that name or the master is stopping.
   @discardableResult
-  package func restart(worker name: String) -> Bool { self.command(.restart, worker: name) }
+  package func restart(worker name: String) -> Bool { self.command(.restart, .restart, worker: name) }
 
   /// Ends the worker and leaves it ended until it is commanded to start;
   /// false if there is none of that name or the master is stopping.
   @discardableResult
-  package func stop(worker name: String) -> Bool { self.command(.stop, worker: name) }
+  package func stop(worker name: String) -> Bool { self.command(.stop, .stop, worker: name) }
 
   /// Starts the worker, unless it runs; false if there is none of that name or the master is stopping.
   @discardableResult
-  package func start(worker name: String) -> Bool { self.command(.start, worker: name) }
+  package func start(worker name: String) -> Bool { self.command(.start, .start, worker: name) }
 
-  private func command(_ event: WorkerLife.Event, worker name: String) -> Bool {
+  private func command(_ command: WorkerCommand, _ event: WorkerLife.Event, worker name: String) -> Bool {
     guard self.phase == .running, let worker = self.workersByName[name] else { return false }
+    self.observer?.happened(.commanded(worker: name, command))
     self.post(worker, event)
     self.drain()
     return true
@@ -141,8 +143,8 @@ package final class Master {
   // MARK: Facts
 
   /// Something in ourselves broke: remember it, and end the workers.
-  package func failed(_ description: String) {
-    self.outcome.internalErrors.append(description)
+  package func failed(_ description: String, _ failure: ShutdownOutcome.InternalFailure = .any) {
+    self.outcome.failed(description, failure)
     self.stop(reason: "internal error: \(description)")
   }
 
@@ -175,8 +177,11 @@ package final class Master {
   private func perform(_ effect: WorkerLife.Effect, for worker: WorkerRecord) {
     switch effect {
     case .checkPort:
-      self.post(
-        worker, .portChecked(holder: worker.definition.port.flatMap { self.network.holder(ofPort: $0) }))
+      let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
+      if let port = worker.definition.port, let holder {
+        self.observer?.happened(.portBlocked(worker: worker.definition.name, port: port, holder: holder))
+      }
+      self.post(worker, .portChecked(holder: holder))
     case .verifyPort:
       let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
       if let port = worker.definition.port {
@@ -218,6 +223,11 @@ package final class Master {
     case .clientsForced(let count): self.clientsForced(count, of: worker)
     case .wake(let instant):
       self.wake(worker, at: instant)
+      if let instant, [.backoff, .blocked].contains(worker.life.state) {
+        self.observer?.happened(
+          .willTryAgain(
+            worker: worker.definition.name, after: self.scheduler.now.duration(to: instant)))
+      }
     case .entered(let state, let why):
       self.observer?.workerChanged(
         worker.definition.name, state, why, pid: worker.program?.processIdentifier)
@@ -245,6 +255,9 @@ package final class Master {
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)
+      if prepared.workerGuard == nil {
+        self.lastResort?.began(worker: worker.index, group: leader.processIdentifier)
+      }
       self.sets.add(
         worker: worker.index, leader: leader.processIdentifier, cgroup: prepared.cgroup,
         isGuard: prepared.workerGuard != nil)
@@ -255,7 +268,7 @@ package final class Master {
       self.post(worker, prepared.workerGuard == nil ? .spawned : .guardSpawned)
       self.listen(to: worker)
     } catch {
-      self.post(worker, .spawnFailed(error.description))
+      self.spawnFailed(worker, error.description)
     }
   }
 
@@ -265,6 +278,7 @@ package final class Master {
 
   func release(_ worker: WorkerRecord) {
     guard let leader = worker.leader?.processIdentifier else { return }
+    self.lastResort?.over(worker: worker.index)
     self.sets.remove(
       worker: worker.index, leader: leader, program: worker.guardian?.program?.processIdentifier)
     worker.guardian?.close()

@@ -22,6 +22,7 @@ public final class MasterProcess {
   private let signals: SignalReader
   private let service: ServiceReporter
   private let ledger: MasterLedger
+  private let recorder: MasterRecorder
   private let logFiles: MasterLogFiles?
   private let workerLogs: WorkerLogs?
   private let stopsOnHangUp: Bool
@@ -31,6 +32,10 @@ public final class MasterProcess {
   private var observers: [any MasterObserver] = []
   /// Called once, when every worker is ready for the first time.
   public var whenReady: (() -> Void)?
+  /// Once the workers have ended and ``run()`` is about to return: how long this process may still
+  /// live. After that it ends itself with the status that ``run()`` returns, whatever it hangs in. Nil,
+  /// the default, for as long as it likes.
+  public var exitLimit: Duration?
 
   /// - Parameters:
   ///   - logger: Where the master says what it does.
@@ -76,12 +81,17 @@ public final class MasterProcess {
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
+    self.recorder = MasterRecorder(
+      configuration, loop: self.loop, kernel: self.kernel, logger: logger)
+    self.observers.append(self.recorder)
     self.master.observer = self
+    self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
+    self.cleanups.whenTold = { [unowned self] in self.happened($0) }
   }
 
   /// Supervises until told to stop, and returns the exit status that says how it went:
-  /// 0 clean, 1 clients were disconnected by force, 2 a worker needed a signal beyond being asked, 3 one needed KILL,
-  /// 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 an internal error.
+  /// 0 clean, 1 clients were disconnected by force, 2 a worker needed a signal beyond being asked, 3 one needed
+  /// KILL, 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 and above an internal error.
   public func run() -> Int32 {
     do throws(ProcessError) {
       try self.loop.watch(self.signals.descriptor, for: .readable) { [unowned self] _ in self.readSignals() }
@@ -92,20 +102,48 @@ public final class MasterProcess {
       self.logContainment()
       self.service.startWatchdog()
       self.workerLogs?.begin()
+      self.recorder.begin()
       self.endLeftoversThenStart()
       try self.loop.run()
     } catch {
-      // Without a loop there is no orderly way; what is below us must not stay.
-      self.logger.critical("\(error)")
-      self.master.abandon()
-      self.outcome.internalErrors.append("\(error)")
+      self.outlive(error)
     }
+    self.limitExit()
+    self.master.lastResort?.end()
     let leftCgroup = self.plan.remove()
     if let leftCgroup { self.logger.warning("\(leftCgroup)") }
     // What is left, the next start has to find.
     self.ledger.end(
       isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty && leftCgroup == nil)
     return self.outcome.exitStatus
+  }
+
+  /// The workers are to be ended all the same: by a loop without epoll, and where even that fails, by
+  /// KILL and nothing else.
+  private func outlive(_ error: ProcessError) {
+    self.logger.critical("\(error)")
+    do throws(ProcessError) {
+      self.master.failed("\(error)", .eventLoop)
+      // What failed may have taken more with it than we know of, so nothing is waited for that has to be told.
+      self.lookAgainAndAgain()
+      try self.loop.runByPolling()
+    } catch {
+      self.logger.critical("\(error); killing the workers")
+      self.outcome = self.master.abandon(because: error)
+      self.logger.critical(
+        "stopped: \(self.outcome.summary)", metadata: ["exit": "\(self.outcome.exitStatus)"])
+    }
+  }
+
+  private func lookAgainAndAgain() {
+    self.readSignals(childrenChanged: true)
+    _ = self.loop.schedule(at: self.loop.now.advanced(by: .milliseconds(100))) { [unowned self] in
+      self.lookAgainAndAgain()
+    }
+  }
+
+  private func limitExit() {
+    if let limit = self.exitLimit { ExitWatchdog.arm(within: limit, status: self.outcome.exitStatus) }
   }
 
   /// Before any port is looked at: what the last run left may hold it.
@@ -128,8 +166,8 @@ public final class MasterProcess {
 
   // MARK: Signals
 
-  private func readSignals() {
-    var childrenChanged = false
+  private func readSignals(childrenChanged: Bool = false) {
+    var childrenChanged = childrenChanged
     for arrival in self.signals.read() {
       switch arrival.signal {
       case .childChanged: childrenChanged = true
@@ -160,7 +198,7 @@ public final class MasterProcess {
 
   private static let leftAlone: Set<Signal> = [
     .kill, .stop, .terminalStop, .terminalInput, .terminalOutput, .segmentationFault, .busError,
-    .floatingPointError, .illegalInstruction, .badSystemCall, .abort,
+    .floatingPointError, .illegalInstruction, .badSystemCall, .abort, .trap,
   ]
 
   private func stop(_ arrival: SignalReader.Arrival) {
@@ -236,11 +274,12 @@ extension MasterProcess: MasterObserver {
 
   package func happened(_ event: MasterEvent) {
     for observer in self.observers { observer.happened(event) }
-    if case .phaseBegan(let phase) = event { self.logger.debug("phase: \(phase)") }
   }
 
   package func ended(_ outcome: ShutdownOutcome) {
     self.outcome = outcome
+    // From here on whatever hangs hangs for nothing.
+    self.limitExit()
     for observer in self.observers { observer.ended(outcome) }
     self.logger.log(
       level: outcome.exitStatus == 0 ? .info : .warning, "stopped: \(outcome.summary)",

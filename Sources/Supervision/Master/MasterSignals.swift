@@ -45,13 +45,17 @@ extension Master {
     }
     let seen = self.addressees(of: signal, in: worker)
     let members = seen ?? []
-    if worker.lastSignal != signal, !members.isEmpty {
+    if !members.isEmpty {
       self.observer?.happened(
         .signalled(worker: worker.definition.name, signal, processes: members.count))
+    }
+    if worker.lastSignal != signal, !members.isEmpty {
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
     worker.lastSignal = signal
-    if seen == nil, let group = worker.groupInReach {
+    // Nobody to be seen may be an old look that cannot be renewed. Its first process, unreaped, keeps the
+    // group's number; a guard is not to be reached like that.
+    if seen == nil || members.isEmpty && worker.guardian == nil, let group = worker.groupInReach {
       _ = try? self.kernel.send(signal, toGroupOf: group)
     }
     for (process, error) in self.kernel.send(signal, toAll: members) {
@@ -59,8 +63,8 @@ extension Master {
     }
   }
 
-  /// Kills whom it can, without a loop to wait with: there is no orderly way any more.
-  func abandon() {
+  /// Kills whom it can, once, without a loop to wait with.
+  func killEveryone() {
     for worker in self.workers where worker.leader != nil { try? self.sets.killCgroup(of: worker.index) }
     // What a guard watches would escape if it went first; when we are gone it ends them.
     let guards = Set(self.workers.filter { $0.guardian?.endsWithGuard == false }.compactMap(\.leader))

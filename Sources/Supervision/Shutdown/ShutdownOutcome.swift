@@ -13,12 +13,31 @@ package struct ShutdownOutcome: Sendable, Equatable {
   package var failedCleanups: [String] = []
   /// Something in ourselves broke; the workers were ended all the same.
   package var internalErrors: [String] = []
+  /// The gravest of them.
+  package var internalFailure = InternalFailure.any
+
+  /// What an internal error means for the workers, and the exit status that says so.
+  package enum InternalFailure: Int32, Sendable, Comparable {
+    /// They were ended step by step, as always.
+    case any = 100
+    /// The event loop failed; they were ended step by step all the same.
+    case eventLoop = 101
+    /// There was nothing left to wait with; they were killed without being asked.
+    case abandoned = 102
+
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+  }
 
   package init() {}
 
-  /// The most severe of what happened: 100 > 5 > 4 > 6 > 3 > 2 > 1 > 0.
+  package mutating func failed(_ description: String, _ failure: InternalFailure = .any) {
+    self.internalErrors.append(description)
+    self.internalFailure = max(self.internalFailure, failure)
+  }
+
+  /// The most severe of what happened: 100 and above > 5 > 4 > 6 > 3 > 2 > 1 > 0.
   package var exitStatus: Int32 {
-    if !self.internalErrors.isEmpty { return 100 }
+    if !self.internalErrors.isEmpty { return self.internalFailure.rawValue }
     if !self.survivors.isEmpty { return 5 }
     if !self.heldPorts.isEmpty { return 4 }
     if !self.failedCleanups.isEmpty { return 6 }

@@ -7,13 +7,16 @@
 //   record=PATH            lists the calls in this file, a line each: CALL INDEX DETAIL,
 //                          and behind a call that was tampered with ` !WHAT`
 //   program=NAME           whose calls they are: the program of this name; procctl if not given
+//   after=PATH             tampers with nothing, and counts for nobody's WHEN, before this file is there
+//   at-exit=hang           makes exit(3) hang, in a destructor of this library
 //   CALL[~TEXT]@WHEN=WHAT  tampers with these calls; with ~TEXT only with those whose
 //                          detail (a path, a descriptor, a pid) contains it
 //     WHEN  N    the N-th of them, counted from 1
 //           N+   that one and all that follow
 //           %N   every N-th
 //     WHAT  an errno by its name; `short` for half of the bytes asked for;
-//           `delay:MS` to wait that many milliseconds first
+//           `delay:MS` to wait that many milliseconds first; `crash:NAME` to die of a fault
+//           where the call is made: ILL, SEGV or ABRT
 //
 // A call made by way of syscall(2) goes by its own name, or by `syscall`.
 //
@@ -33,7 +36,7 @@
     X(connect) X(dup2) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(execve)          \
     X(fcntl) X(flock) X(fstat) X(ftruncate) X(getsockname) X(getsockopt) X(ioctl) X(kill)        \
     X(listen) X(lstat) X(mkdir) X(mmap) X(open) X(openat) X(opendir) X(pidfd_open)               \
-    X(pidfd_send_signal) X(pipe2) X(posix_spawn) X(prctl) X(read) X(readdir) X(readlink)         \
+    X(pidfd_send_signal) X(pipe2) X(posix_spawn) X(poll) X(prctl) X(read) X(readdir) X(readlink)         \
     X(readlinkat) X(recv) X(recvfrom) X(recvmsg) X(rmdir) X(rt_sigaction) X(send) X(sendmsg)     \
     X(setgroups) X(setpgid) X(setpriority) X(setresgid) X(setresuid) X(setrlimit) X(setsid)      \
     X(setsockopt) X(signalfd) X(sigprocmask) X(socket) X(stat) X(syscall) X(tcsetpgrp)           \

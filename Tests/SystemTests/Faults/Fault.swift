@@ -13,7 +13,7 @@ struct Fault: Sendable, Hashable, CustomStringConvertible {
   /// Only calls of which the detail (a path, a descriptor) contains this.
   var detail: String?
   var occasion: Occasion
-  /// An errno by name, `short` or `delay:MILLISECONDS`.
+  /// An errno by name, `short`, `delay:MILLISECONDS` or `crash:SIGNAL`.
   var effect: String
 
   init(_ call: String, about detail: String? = nil, _ occasion: Occasion, _ effect: String) {
@@ -41,12 +41,17 @@ struct Fault: Sendable, Hashable, CustomStringConvertible {
 struct FaultPlan {
   var faults: [Fault] = []
   var record: String?
+  /// Nothing goes wrong before this file is there.
+  var gate: String?
+  var hangsAtExit = false
 
   static let library = "\(Programs.directory)/lib_FaultInjection.so"
 
   /// What a program is started with for it.
   var environment: [Bytes] {
-    let clauses = self.faults.map(\.description) + (self.record.map { ["record=\($0)"] } ?? [])
+    var clauses = self.faults.map(\.description) + (self.record.map { ["record=\($0)"] } ?? [])
+    if let gate = self.gate { clauses.append("after=\(gate)") }
+    if self.hangsAtExit { clauses.append("at-exit=hang") }
     return ["LD_PRELOAD=\(FaultPlan.library)", "PROCCTL_FAULTS=\(clauses.joined(separator: ";"))"]
   }
 }

@@ -61,12 +61,13 @@ final class MasterRun: @unchecked Sendable {
   /// - Parameter preamble: What comes before the workers' tables.
   init(
     _ session: TestSession, preamble: String = "", _ workers: [TestWorker], prelude: [Bytes] = [],
-    program: String = Programs.procctl
+    program: String = Programs.procctl, faults: FaultPlan? = nil
   ) throws {
     let text = ([preamble] + workers.map(\.table)).joined(separator: "\n\n") + "\n"
     let file = try session.write(text, to: "procctl.toml")
     var launch = Launch(program, ["run", Bytes(file)])
     launch.prelude = prelude
+    if let faults { launch.environment = faults.environment }
     self.process = try session.start(launch)
     self.log = try #require(self.process.errors)
   }

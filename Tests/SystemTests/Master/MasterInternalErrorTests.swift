@@ -1,0 +1,160 @@
+import CProcCtl
+import Glibc
+import Testing
+
+extension SystemTests {
+  /// `procctl run` when something in itself breaks during the stop: the workers are ended all the same.
+  @Suite struct MasterInternalError {
+    /// Obeys; beside it a deaf child in a session of its own.
+    private func workers(_ session: TestSession, _ fifo: Announcements, _ containment: Containment) throws
+      -> [TestWorker]
+    {
+      let port = try session.freePort()
+      let path = Bytes(fifo.path)
+      return [
+        TestWorker("obedient", ["exit-on", "TERM", "0", "tell", path, "up"], containment.line),
+        TestWorker(
+          "deaf", ["child", "ignore", "TERM", "tell", path, "deaf", "end", "listen", "{port}", "hold"],
+          port: port, ready: "tcp", containment.line,
+          "stop = [ { signal = \"TERM\", wait = \"300ms\" }, { signal = \"KILL\" } ]"),
+      ]
+    }
+
+    /// Starts, waits until all are ready, lets the faults begin, and stops.
+    private func stop(
+      _ session: TestSession, _ containment: Containment, _ faults: [Fault], hangsAtExit: Bool = false
+    ) async throws -> TestProcess.Result {
+      let fifo = try session.announcements("fifo-\(UInt32.random(in: .min ... .max))")
+      let gate = session.path("gate")
+      unlink(gate)
+      let master = try MasterRun(
+        session, preamble: "[shutdown]\nports = \"500ms\"", try self.workers(session, fifo, containment),
+        faults: FaultPlan(faults: faults, gate: gate, hangsAtExit: hangsAtExit))
+      _ = try await fifo.expect("up", "deaf")
+      try await master.allReady()
+      _ = try session.write("", to: "gate")
+      return try await master.stop().result
+    }
+
+    @Test(
+      "101: epoll fails, and the workers are asked and ended step by step", arguments: Containment.possible)
+    func eventLoop(_ containment: Containment) async throws {
+      try await withSession { session in
+        let result = try await self.stop(session, containment, [Fault("epoll_wait", .from(1), "EINVAL")])
+        #expect(session.members().isEmpty, "at the moment it returns")
+        #expect(result.ending == .exited(101))
+        #expect(result.errors.contains("obedient stopped") && result.errors.contains("deaf needed KILL"))
+        #expect(result.errors.contains("internal error: epoll_wait"))
+        // The next start on the same port works at once.
+        #expect(try await self.stop(session, containment, []).ending == .exited(3))
+      }
+    }
+
+    @Test(
+      "102: nothing is left to wait with, and the workers are killed", arguments: Containment.possible)
+    func abandoned(_ containment: Containment) async throws {
+      try await withSession { session in
+        let result = try await self.stop(
+          session, containment,
+          [Fault("epoll_wait", .from(1), "EINVAL"), Fault("poll", .from(1), "ENOMEM")])
+        #expect(session.members().isEmpty, "at the moment it returns")
+        #expect(result.ending == .exited(102))
+        #expect(result.errors.contains("killing the workers"))
+        #expect(session.ledgers().isEmpty == false, "the next start looks")
+        #expect(try await self.stop(session, containment, []).ending == .exited(3))
+        #expect(session.ledgers().isEmpty)
+      }
+    }
+
+    /// Each lasts to the end; none may make a clean stop of one that is not, or keep anybody alive.
+    @Test(
+      "what fails while it is verified fails nothing else",
+      arguments: [
+        (Fault("timerfd_settime", .from(1), "ENOMEM"), 3), (Fault("socket", .from(1), "EMFILE"), 4),
+        (Fault("recvfrom", .from(1), "ENOMEM"), 3),
+        (Fault("open", about: "/children", .from(1), "EMFILE"), 3),
+        (Fault("pidfd_open", .from(1), "EMFILE"), 3),
+      ] as [(Fault, Int32)])
+    func verification(fault: Fault, status: Int32) async throws {
+      try await withSession { session in
+        let result = try await self.stop(session, .session, [fault])
+        #expect(result.ending == .exited(status), "\(result.errors)")
+        #expect(session.members().isEmpty, "\(result.errors)")
+      }
+    }
+
+    // MARK: Faults of its own
+
+    @Test(
+      "a crash in the middle of the stop takes the workers along and keeps its signal",
+      arguments: zip(
+        Containment.possible + [.session, .session],
+        [
+          ("ILL", SIGILL), ("SEGV", SIGSEGV), ("ABRT", SIGABRT), ("ILL", SIGILL), ("SEGV", SIGSEGV),
+          ("ABRT", SIGABRT),
+        ]))
+    func crash(_ containment: Containment, fault: (name: String, signal: Int32)) async throws {
+      try await withSession { session in
+        // Where the fourth line since is logged: the signals have begun.
+        let result = try await self.stop(
+          session, containment, [Fault("write", about: "2", .nth(4), "crash:\(fault.name)")])
+        #expect(result.ending == .signaled(fault.signal))
+        try await session.until("nobody is left") { session.members().isEmpty }
+        #expect(result.errors.contains("dying of a fault of its own"), "\(result.errors)")
+        #expect(try await self.stop(session, containment, []).ending == .exited(3), "the next start")
+      }
+    }
+
+    @Test(
+      "control: what SIGKILL ends cannot take along whom nobody guards",
+      arguments: Containment.outlivingMaster)
+    func shot(_ containment: Containment) async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let master = try MasterRun(session, try self.workers(session, fifo, containment))
+        let pids = try await fifo.expect("up", "deaf")
+        try await master.allReady()
+        master.process.send(SIGKILL)
+        #expect(try await master.process.end().ending == .signaled(SIGKILL))
+        for pid in pids.values { #expect(ProcTable.process(pid)?.isZombie == false) }
+        try await session.sweep()
+      }
+    }
+
+    // MARK: The exit itself
+
+    @Test("an exit that hangs is ended with the status it was to have", arguments: ["at-exit", "unlink"])
+    func hangs(_ where: String) async throws {
+      try await withSession { session in
+        let isExit = `where` == "at-exit"
+        let faults = isExit ? [] : [Fault("unlink", about: ".ledger", .from(1), "delay:60000")]
+        let result = try await self.stop(session, .session, faults, hangsAtExit: isExit)
+        #expect(result.ending == .exited(3))
+        #expect(result.errors.contains("the exit hangs"))
+        #expect(result.duration > .seconds(5) && result.duration < .seconds(15))
+      }
+    }
+
+    @Test("a log that nobody reads does not keep it")
+    func nobodyReads() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let file = try session.write(
+          TestWorker("alpha", ["tell", Bytes(fifo.path), "up"], "contain = \"session\"").table, to: "p.toml")
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0)
+        defer { for end in ends { close(end) } }
+        let filler = [UInt8](repeating: 0, count: 1 << 20)
+        while write(ends[1], filler, filler.count) > 0 {}
+        // The next one to write would wait.
+        _ = cprocctl_fcntl(ends[1], F_SETFL, 0)
+        var launch = Launch(Programs.procctl, ["run", Bytes(file)])
+        launch.errors = .descriptor(ends[1])
+        let master = try session.start(launch)
+        _ = try await fifo.expect("up")
+        master.send(SIGTERM)
+        #expect(try await master.end().ending == .exited(0))
+      }
+    }
+  }
+}
