@@ -97,6 +97,7 @@ struct ShutdownState {
       identifier: identifier, phase: self.phase, reason: self.reason,
       elapsed: self.start.map { (now - $0).roundedToMicroseconds } ?? .zero,
       requestsInFlight: self.requests.count, refusedRequests: self.refusedRequests,
+      refusedInitiations: self.refusedInitiations,
       clientsConnected: self.clients.count, clientsTold: self.toldClients, clients: self.clientCounts,
       cleanupsWaiting: self.cleanups.count, cleanupsRun: self.runCleanups,
       cleanupsFailed: self.failedCleanups,

@@ -8,7 +8,10 @@ struct ProcctlCommand: ParsableCommand {
       No zombie, no orphan, no port still bound, and an exit status that tells the truth.
       """,
     version: Version.text,
-    subcommands: [RunCommand.self, SpawnCommand.self, KillGroupCommand.self, DoctorCommand.self])
+    subcommands: [
+      RunCommand.self, SpawnCommand.self, KillGroupCommand.self, ReportCommand.self, WhyCommand.self,
+      DoctorCommand.self,
+    ])
 }
 
 enum Version {

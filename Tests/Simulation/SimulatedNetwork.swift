@@ -1,4 +1,5 @@
 internal import ProcCtl
+internal import SeededRandom
 internal import Supervision
 
 /// Ports and requests of simulated workers, and what starts and cleans up around them.
@@ -70,23 +71,59 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
   }
 
   func send(
-    _ request: StopRequest, toPort port: UInt16, members: [ProcessIdentifier],
-    completion: @escaping (String?) -> Void
+    _ request: StopRequest, toPort port: UInt16?, members: [ProcessIdentifier],
+    completion: @escaping (StopAnswer) -> Void
   ) -> any Cancellable {
     let token = Token()
-    let listener = self.kernel.ports.listener(on: port)
+    let listener = port.flatMap { self.kernel.ports.listener(on: $0) }
     self.kernel.time.after(.milliseconds(2)) { [unowned self] in
       guard !token.isCancelled else { return }
       switch listener?.behaviour.onRequest {
       case .agrees(let after):
-        if let listener { self.kernel.later(after, listener) { $0.end(listener, .exited(0)) } }
-        completion(nil)
-      case .refuses: completion("HTTP status 404")
+        if let listener { self.kernel.later(after, listener) { $0.clients.endOrWait(listener, .exited(0)) } }
+        completion(.agreed(port.flatMap { self.report(on: $0) }))
+      case .refuses: completion(.refused("HTTP status 404"))
       case nil:
-        self.kernel.time.after(.seconds(5)) { if !token.isCancelled { completion("timed out") } }
+        self.kernel.time.after(.seconds(5)) { if !token.isCancelled { completion(.refused("timed out")) } }
       }
     }
     return token
+  }
+
+  /// What it says of its clients: the truth, or nothing.
+  private func report(on port: UInt16) -> ReportedClients? {
+    guard self.kernel.random.chance(50) else { return nil }
+    return ReportedClients(connected: self.kernel.clients.connected(on: port).count, requests: 0)
+  }
+
+  func clients(on ports: [ClientPort]) throws(ProcessError) -> [UInt16: Int] {
+    var counts: [UInt16: Int] = [:]
+    try self.readTable()
+    for port in ports { counts[port.port] = self.visible(on: port).count }
+    return counts
+  }
+
+  func disconnectClients(on port: ClientPort) throws(ProcessError) -> Disconnection {
+    try self.readTable()
+    let clients = self.visible(on: port)
+    guard self.kernel.faults.mayDestroySockets else {
+      return Disconnection(ended: 0, left: clients.count, obstacle: "EPERM")
+    }
+    self.kernel.clients.disconnect(clients, on: port.port)
+    return Disconnection(ended: clients.count, left: 0)
+  }
+
+  private func readTable() throws(ProcessError) {
+    guard
+      self.kernel.faults.tableFailures == 0 || !self.kernel.random.chance(self.kernel.faults.tableFailures)
+    else { throw ProcessError(.sockets, doing: "read the socket table") }
+  }
+
+  /// Connections whose end is one of the worker's processes, so far as it knows them.
+  private func visible(on port: ClientPort) -> [SimulatedClients.Client] {
+    let clients = self.kernel.clients.connected(on: port.port)
+    guard !clients.isEmpty, let members = port.members() else { return clients }
+    return clients.filter { members.contains($0.server.pid) }
   }
 
   func command(for definition: WorkerDefinition, start: Int) throws(ProcessError) -> PreparedWorker {

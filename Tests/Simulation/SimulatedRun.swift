@@ -36,11 +36,12 @@ package final class SimulatedRun {
     self.network = SimulatedNetwork(
       kernel: kernel, cleanupTime: schedule.cleanupTime, guards: schedule.guards, bug: bug)
     self.master = Master(
-      definitions: schedule.definitions, timeouts: ShutdownTimeouts(ports: RuleKeeper.portTimeout),
+      definitions: schedule.definitions,
+      timeouts: ShutdownTimeouts(clients: schedule.clientTimeout, ports: RuleKeeper.portTimeout),
       kernel: bug?.kernel(over: kernel) ?? kernel, scheduler: self.time, network: self.network,
       starter: self.network, cleanups: self.network, seed: random.next(),
-      life: { definition, portTimeout, seed in
-        let life = WorkerLife(definition: definition, portTimeout: portTimeout, seed: seed)
+      life: { definition, timeouts, seed in
+        let life = Master.life(of: definition, timeouts: timeouts, seed: seed)
         return bug?.policy(over: life) ?? life
       }, order: bug?.order(over: ShutdownOrder()) ?? ShutdownOrder())
     self.rules = RuleKeeper(schedule: schedule, kernel: kernel, master: self.master)

@@ -127,7 +127,7 @@ import Testing
     var obedient = Bench(stop: steps)
     obedient.becomeReady()
     #expect(obedient.on(.stop).contains(.request(StopRequest(method: "POST", path: "/shutdown"))))
-    obedient.on(.requestAnswered)
+    obedient.on(.requestAnswered(nil))
     obedient.on(.leaderEnded(.exited(0)))
     obedient.on(.emptied)
     #expect(obedient.life.force == .none)
@@ -310,7 +310,7 @@ import Testing
       .start, .portChecked(holder: nil), .portChecked(holder: "x"), .spawned, .spawnFailed("x"), .becameReady,
       .leaderEnded(.exited(0)), .leaderEnded(.exited(1)), .membersChanged, .emptied,
       .portVerified(holder: nil),
-      .portVerified(holder: "x"), .requestAnswered, .requestFailed("x"), .timeReached, .stop, .restart,
+      .portVerified(holder: "x"), .requestAnswered(nil), .requestFailed("x"), .timeReached, .stop, .restart,
       .hurry, .kill,
     ]
   }

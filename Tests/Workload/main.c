@@ -69,6 +69,14 @@
 //   lend-unix P            listens on an abstract socket and sends it to the Unix socket P, once that is there
 //   leave-ipc NAME         leaves System V memory, semaphores and messages, and POSIX memory /NAME
 //
+//   serving.c
+//   serve PORT PATH ANSWER listens on 127.0.0.1:PORT (0: not) and the Unix socket PATH (-: not), keeps its
+//                          clients, and answers a POST: ok (and stops once its clients have left), ok-now,
+//                          404, garbage, close, hang, drip, drip-body, huge
+//   drain-on SIGNAL        `serve` stops at this signal once its clients have left
+//   no-reuse               `serve` does not set SO_REUSEADDR
+//   without-net-admin      no program executed from here on has CAP_NET_ADMIN
+//
 // Nothing here runs for longer than its life time limit, whatever happens to
 // the test that started it.
 #define _GNU_SOURCE
@@ -316,6 +324,7 @@ static int elsewhere(char **words, int index) {
     if (last < 0) last = hide(words, index);
     if (last < 0) last = linger(words, index);
     if (last < 0) last = litter(words, index);
+    if (last < 0) last = serve_clients(words, index);
     return last;
 }
 

@@ -113,7 +113,9 @@ package struct SocketDumpParser: Sendable {
       state: state, localAddress: local, localPort: UInt16(bigEndian: message.id.idiag_sport),
       remoteAddress: remote, remotePort: UInt16(bigEndian: message.id.idiag_dport),
       inode: message.idiag_inode, uid: message.idiag_uid,
-      acceptsOnlyV6: Self.onlyV6(attributes))
+      acceptsOnlyV6: Self.onlyV6(attributes),
+      cookie: UInt64(message.id.idiag_cookie.0) | UInt64(message.id.idiag_cookie.1) << 32,
+      interface: message.id.idiag_if)
   }
 
   /// Asked for by a bit of its own, a bound socket is reported as closed; no

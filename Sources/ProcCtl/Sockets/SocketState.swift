@@ -86,11 +86,16 @@ package struct SocketEntry: Hashable, Sendable {
   package var uid: UInt32
   /// Whether a socket of IPv6 refuses IPv4 (IPV6_V6ONLY); nil if the source did not say.
   package var acceptsOnlyV6: Bool?
+  /// The kernel's own name for the socket, of no other one before the next boot; nil if the source did
+  /// not say.
+  package var cookie: UInt64?
+  /// The interface the socket is bound to; 0 for none.
+  package var interface: UInt32
 
   package init(
     state: SocketState, localAddress: InternetAddress, localPort: UInt16,
     remoteAddress: InternetAddress, remotePort: UInt16, inode: UInt32, uid: UInt32,
-    acceptsOnlyV6: Bool? = nil
+    acceptsOnlyV6: Bool? = nil, cookie: UInt64? = nil, interface: UInt32 = 0
   ) {
     self.state = state
     self.localAddress = localAddress
@@ -100,6 +105,8 @@ package struct SocketEntry: Hashable, Sendable {
     self.inode = inode
     self.uid = uid
     self.acceptsOnlyV6 = acceptsOnlyV6
+    self.cookie = cookie
+    self.interface = interface
   }
 
   package var family: InternetAddress.Family { self.localAddress.family }

@@ -86,6 +86,16 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
     return [.wait(until: self.deadline)]
   }
 
+  /// When KILL is due if nothing changes; nil before the start, and once it has been sent.
+  package var killInstant: MonotonicInstant? {
+    guard let current = self.current, !self.isKilling else { return nil }
+    if self.killsNext { return self.deadline }
+    let later = self.steps[(current + 1)...].prefix {
+      if case .signal(.kill, _) = $0 { false } else { true }
+    }
+    return self.deadline.advanced(by: later.reduce(.zero) { $0 + $1.wait })
+  }
+
   /// Whether words are being waited for, no signal yet.
   package var isAsking: Bool {
     guard let current = self.current, case .request = self.steps[current] else { return false }

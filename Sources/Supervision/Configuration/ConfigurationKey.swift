@@ -14,7 +14,7 @@ package enum ConfigurationKey {
   ]
   /// A worker's, but for the port, which is each repository's own.
   static let repositories = ["file"] + worker.filter { $0 != "port" }
-  static let stopStep = ["request", "signal", "wait"]
+  static let stopStep = ["request", "socket", "signal", "wait"]
   static let backoff = ["first", "max"]
   static let check = ["probe", "every", "timeout", "failures"]
 

@@ -79,6 +79,7 @@ extension ConfigurationReader {
     values[.port] = port.map { "\($0)" }
     let worker = settings.worker(
       name: name, port: port, values: values, shutdown: shutdown, in: self.directory)
+    if let problem = worker.socketProblem { self.report(node["stop"]?.line ?? node.line, problem) }
     let line = node["port"]?.line ?? node.line
     if let conflict = roster.add(worker, at: "\(self.fileName):\(line)") { self.report(line, conflict) }
   }
@@ -129,6 +130,7 @@ extension ConfigurationReader {
     let worker = settings.worker(
       name: entry.name, port: entry.port, values: values, shutdown: shutdown, in: self.directory)
     if let conflict = roster.add(worker, at: "\(file):\(entry.line)") { messages.append(conflict) }
+    if let problem = worker.socketProblem { messages.append(problem) }
     for message in messages {
       self.problems.append(
         .init(file: file, line: entry.line, message: "repository \(self.quoted(entry.name)): \(message)"))

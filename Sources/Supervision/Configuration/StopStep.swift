@@ -2,15 +2,16 @@ public import ProcCtl
 
 /// One step of ending a worker, and how long to wait for it before the next.
 public enum StopStep: Sendable, Equatable {
-  /// An HTTP request to the worker's port on the loopback address.
-  case request(method: String, path: String, wait: Duration)
+  /// An HTTP request to the worker's port on the loopback address, or to a Unix socket: a path, or `@` and
+  /// a name in the abstract namespace (unix(7)).
+  case request(method: String, path: String, socket: PlaceholderText? = nil, wait: Duration)
   /// A signal to all of the worker's processes. Without a wait, nothing follows until the set is empty.
   case signal(Signal, wait: Duration?)
 
   /// How long the step may take; zero if it waits for nothing or for ever.
   public var wait: Duration {
     switch self {
-    case .request(_, _, let wait): wait
+    case .request(_, _, _, let wait): wait
     case .signal(_, let wait): wait ?? .zero
     }
   }
@@ -23,7 +24,8 @@ public enum StopStep: Sendable, Equatable {
   /// The same step with another wait, if it has one.
   func waiting(_ wait: Duration) -> StopStep {
     switch self {
-    case .request(let method, let path, _): .request(method: method, path: path, wait: wait)
+    case .request(let method, let path, let socket, _):
+      .request(method: method, path: path, socket: socket, wait: wait)
     case .signal(let signal, let old): .signal(signal, wait: old == nil ? nil : wait)
     }
   }

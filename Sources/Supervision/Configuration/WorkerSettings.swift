@@ -54,6 +54,7 @@ struct WorkerSettings {
     worker.removesIPC = self.removesIPC
     worker.command = (self.command ?? []).map { $0.filling(values) }
     worker.environment = self.environment.mapValues { $0.filling(values) }
+    worker.stop = worker.stop.map { $0.filling(values, in: directory) }
     worker.directory = self.directory.map { text in
       let path = FilePath(text.filling(values).description)
       return path.isRelative ? directory.pushing(path) : path
@@ -79,7 +80,8 @@ extension ConfigurationReader {
     self.readReadiness(of: table, into: &settings)
     settings.preset = self.preset(in: table)
     if let line = table["stop"]?.line {
-      settings.stop = self.stopSteps(in: table, shutdown: shutdown, needsPort: &settings.needsPort)
+      settings.stop = self.stopSteps(
+        in: table, shutdown: shutdown, forRepositories: forRepositories, needsPort: &settings.needsPort)
       if let steps = settings.stop, steps.timeBeforeKill > shutdown.workers {
         if workersFrom == .environment {
           settings.stop = steps.fitting(shutdown.workers)
@@ -114,12 +116,13 @@ extension ConfigurationReader {
     if let text = self.string("directory", in: table, mustBe: "a path", as: { $0.isEmpty ? nil : $0 }),
       let line = table["directory"]?.line
     {
-      settings.directory = self.placeholderText(text, line: line, allowed: allowed, into: &settings)
+      settings.directory = self.placeholderText(
+        text, line: line, allowed: allowed, needsPort: &settings.needsPort)
     }
     if settings.listen == .inherit { allowed.insert(.descriptor) }
     if let command = self.command("command", in: table) {
       settings.command = command.map {
-        self.placeholderText($0.text, line: $0.line, allowed: allowed, into: &settings)
+        self.placeholderText($0.text, line: $0.line, allowed: allowed, needsPort: &settings.needsPort)
       }
     }
     guard let environment = self.table("environment", in: table, mustBe: "a table of strings") else { return }
@@ -133,16 +136,17 @@ extension ConfigurationReader {
         continue
       }
       settings.environment[name] = self.placeholderText(
-        text, line: node.line, allowed: allowed, into: &settings)
+        text, line: node.line, allowed: allowed, needsPort: &settings.needsPort)
     }
   }
 
-  private mutating func placeholderText(
-    _ text: String, line: Int, allowed: Set<PlaceholderText.Placeholder>, into settings: inout WorkerSettings
+  mutating func placeholderText(
+    _ text: String, line: Int, allowed: Set<PlaceholderText.Placeholder>,
+    needsPort: inout [(what: String, line: Int)]
   ) -> PlaceholderText {
     do throws(PlaceholderText.Failure) {
       let parsed = try PlaceholderText(parsing: text, allowed: allowed)
-      if parsed.uses(.port) { settings.needsPort.append(("\"{port}\"", line)) }
+      if parsed.uses(.port) { needsPort.append(("\"{port}\"", line)) }
       return parsed
     } catch {
       switch error {

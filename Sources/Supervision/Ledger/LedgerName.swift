@@ -67,6 +67,9 @@ package struct LedgerName: Sendable, Equatable {
     return Int32(file.dropFirst(self.stem.utf8.count + 1).dropLast(6)) != nil
   }
 
+  /// The name of another file about masters of this configuration.
+  package func file(ending: String) -> String { self.stem + ending }
+
   /// Whether a file of that name is a ledger at all.
   package static func isLedger(_ file: String) -> Bool { file.hasSuffix(self.suffix) }
 }

@@ -2,11 +2,11 @@ internal import ProcCtl
 
 /// The network as it is, on the event loop.
 final class LoopNetwork: WorkerNetwork {
-  /// How long a worker has to answer a request to stop; how long it then takes
-  /// to stop is the step's business.
-  private static let answerTimeout = Duration.seconds(5)
-
-  private let loop: EventLoop
+  let loop: EventLoop
+  /// Requests to stop that are under way.
+  var exchanges: [Int: HTTPExchange] = [:]
+  var lastExchange = 0
+  let sockets = ClientSockets()
 
   init(loop: EventLoop) {
     self.loop = loop
@@ -55,34 +55,9 @@ final class LoopNetwork: WorkerNetwork {
     watch.start()
     return watch
   }
-
-  func send(
-    _ request: StopRequest, toPort port: UInt16, members: [ProcessIdentifier],
-    completion: @escaping (String?) -> Void
-  ) -> any Cancellable {
-    guard let listener = OwnListener.address(port: port, members: Set(members)) else {
-      let timer = self.loop.schedule(at: self.loop.now) { completion("it does not listen on port \(port)") }
-      return CancellableTimer(timer, on: self.loop)
-    }
-    let address = SocketAddress.tcp(listener, port: port)
-    let exchange = HTTPExchange(
-      on: self.loop, to: address,
-      HTTPRequest(method: request.method, path: request.path, host: Probe.host(of: address)),
-      deadline: self.loop.now.advanced(by: LoopNetwork.answerTimeout)
-    ) { outcome in
-      switch outcome {
-      case .success(let response) where (200..<300).contains(response.status): completion(nil)
-      case .success(let response): completion("HTTP status \(response.status)")
-      case .failure(.cancelled): break
-      case .failure(let failure): completion(failure.description)
-      }
-    }
-    exchange.start()
-    return CancellableExchange(exchange)
-  }
 }
 
-private final class CancellableTimer: HolderStop {
+final class CancellableTimer: HolderStop {
   private let timer: TimerIdentifier
   private let loop: EventLoop
 
@@ -102,7 +77,7 @@ private final class NothingUnderWay: Cancellable {
   func cancel() {}
 }
 
-private final class CancellableExchange: Cancellable {
+final class CancellableExchange: Cancellable {
   private let exchange: HTTPExchange
 
   init(_ exchange: HTTPExchange) {

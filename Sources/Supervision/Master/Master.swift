@@ -47,6 +47,8 @@ package final class Master {
   /// Workers of whom nobody could say at the last look whether somebody is left.
   var unseen: Set<Int> = []
   var outcome = ShutdownOutcome()
+  let clientWatch: ClientWatch
+  var cannotSeeClients = false
   var lastStatus = ""
   var lastReport: MonotonicInstant?
   var reportTimer: TimerIdentifier?
@@ -60,7 +62,7 @@ package final class Master {
     definitions: [WorkerDefinition], timeouts: ShutdownTimeouts, kernel: any Kernel,
     scheduler: any Scheduler, network: any WorkerNetwork, starter: any WorkerStarter,
     cleanups: any CleanupRunner, seed: UInt64,
-    life: WorkerPolicyMaker = { WorkerLife(definition: $0, portTimeout: $1, seed: $2) },
+    life: WorkerPolicyMaker = { Master.life(of: $0, timeouts: $1, seed: $2) },
     order: any ShutdownPolicy = ShutdownOrder()
   ) {
     self.order = order
@@ -70,13 +72,14 @@ package final class Master {
     self.network = network
     self.starter = starter
     self.cleanups = cleanups
+    self.clientWatch = ClientWatch(scheduler: scheduler)
     let reaper = Reaper(kernel: kernel)
     self.reaper = reaper
     self.sets = ProcessSets(kernel: kernel) { reaper.isHeld($0) }
     let workers = definitions.enumerated().map { index, definition in
       WorkerRecord(
         index: index, definition: definition,
-        life: life(definition, timeouts.ports, seed &+ UInt64(index)),
+        life: life(definition, timeouts, seed &+ UInt64(index)),
         cookie: ByteString("\(definition.name):\(String(seed &+ UInt64(index), radix: 16))"))
     }
     self.workers = workers
@@ -95,19 +98,20 @@ package final class Master {
 
   /// Ends the worker and starts it again; false if there is none of that name or the master is stopping.
   @discardableResult
-  package func restart(worker name: String) -> Bool { self.command(.restart, worker: name) }
+  package func restart(worker name: String) -> Bool { self.command(.restart, .restart, worker: name) }
 
   /// Ends the worker and leaves it ended until it is commanded to start;
   /// false if there is none of that name or the master is stopping.
   @discardableResult
-  package func stop(worker name: String) -> Bool { self.command(.stop, worker: name) }
+  package func stop(worker name: String) -> Bool { self.command(.stop, .stop, worker: name) }
 
   /// Starts the worker, unless it runs; false if there is none of that name or the master is stopping.
   @discardableResult
-  package func start(worker name: String) -> Bool { self.command(.start, worker: name) }
+  package func start(worker name: String) -> Bool { self.command(.start, .start, worker: name) }
 
-  private func command(_ event: WorkerLife.Event, worker name: String) -> Bool {
+  private func command(_ command: WorkerCommand, _ event: WorkerLife.Event, worker name: String) -> Bool {
     guard self.phase == .running, let worker = self.workersByName[name] else { return false }
+    self.observer?.happened(.commanded(worker: name, command))
     self.post(worker, event)
     self.drain()
     return true
@@ -135,7 +139,10 @@ package final class Master {
 
   private func push(_ event: WorkerLife.Event, sweep: (Termination) -> Void) {
     guard self.phase != .running else { return }
-    for worker in self.workers { self.post(worker, event) }
+    for worker in self.workers {
+      self.refreshClients(before: worker)
+      self.post(worker, event)
+    }
     self.drain()
     self.sweep.map(sweep)
   }
@@ -209,8 +216,17 @@ package final class Master {
       self.release(worker)
       self.ledger?.ended(worker: worker.definition.name)
       self.resourcesEnded(worker)
+    case .lookAtClients(let instant): self.watchClients(of: worker, at: instant)
+    case .clientsChanged(let count): self.clientsChanged(count, of: worker)
+    case .disconnectClients: self.disconnectClients(of: worker)
+    case .clientsForced(let count): self.clientsForced(count, of: worker)
     case .wake(let instant):
       self.wake(worker, at: instant)
+      if let instant, [.backoff, .blocked].contains(worker.life.state) {
+        self.observer?.happened(
+          .willTryAgain(
+            worker: worker.definition.name, after: self.scheduler.now.duration(to: instant)))
+      }
     case .entered(let state, let why):
       if state == .stopping { self.resourcesStopping(worker) }
       self.observer?.workerChanged(
@@ -252,7 +268,7 @@ package final class Master {
       self.post(worker, prepared.workerGuard == nil ? .spawned : .guardSpawned)
       self.listen(to: worker)
     } catch {
-      self.post(worker, .spawnFailed(error.description))
+      self.spawnFailed(worker, error.description)
     }
   }
 
@@ -291,6 +307,7 @@ package final class Master {
       }
       worker.timer = nil
       self.sets.invalidate()
+      self.refreshClients(before: worker)
       self.post(worker, .timeReached)
       self.drain()
     }

@@ -7,6 +7,18 @@ package import ProcCtl
 package enum MasterEvent: Sendable {
   /// The order of the end went on to another phase.
   case phaseBegan(ShutdownOrder.Phase)
+  /// Somebody commanded it, and it was taken.
+  case commanded(worker: String, WorkerCommand)
+  /// Below a worker's guard its program runs.
+  case programStarted(worker: String, ProcessIdentifier)
+  /// Its program could not be started.
+  case startFailed(worker: String, reason: String)
+  /// Before a start, somebody else has its port.
+  case portBlocked(worker: String, port: UInt16, holder: String)
+  /// Its leader has ended; the signal is what its processes were last sent by us.
+  case leaderEnded(worker: String, TerminationStatus, lastSent: Signal?)
+  /// It will be started again, or tried again, after this time.
+  case willTryAgain(worker: String, after: Duration)
   /// A worker was asked to stop in words.
   case requested(worker: String, StopRequest)
   /// What came of that: nil if it agreed, else why not.

@@ -22,6 +22,8 @@ extension Master {
       // The first process of a pid namespace counts from 1; there we know the program only as its child.
       if !guardian.endsWithGuard {
         guardian.program = identity
+        self.observer?.happened(
+          .programStarted(worker: worker.definition.name, identity.processIdentifier))
       } else if let signal = worker.lastSignal {
         // Before it minds its signals, none but KILL and STOP reaches a first process (pid_namespaces(7)).
         self.send(signal, to: worker)
@@ -32,7 +34,7 @@ extension Master {
       guardian.hasEnded = true
       self.sets.invalidate()
       if leftovers == 0 { self.expectEnd(ofGuardOf: worker) }
-      self.post(worker, .leaderEnded(status))
+      self.postEnd(worker, status)
     // The kernel tells the same by SIGCHLD, and more surely.
     case .ended: break
     }
@@ -40,7 +42,7 @@ extension Master {
 
   /// The guard itself has ended, and with it whatever it would have told.
   func leaderEnded(_ worker: WorkerRecord, _ status: TerminationStatus) {
-    guard let guardian = worker.guardian else { return self.post(worker, .leaderEnded(status)) }
+    guard let guardian = worker.guardian else { return self.postEnd(worker, status) }
     guardian.workerGuard.drain()
     // Of a guard that was killed we have inherited it, and nobody else can get its number before we reap it.
     if let program = guardian.program,
@@ -51,14 +53,25 @@ extension Master {
     if guardian.hasEnded { return }
     guardian.hasEnded = true
     if let failure = guardian.failure, !guardian.hasStarted, worker.life.state != .stopping {
-      return self.post(worker, .spawnFailed(failure))
+      return self.spawnFailed(worker, failure)
     }
     // Before it has started anything it may be asked itself.
     let wasAsked = worker.lastSignal != nil && !guardian.hasStarted
     if case .signaled(let signal, _) = status, worker.lastSignal != .kill, !wasAsked {
       self.note(worker, "its guard was ended by \(signal)", isTrouble: true)
     }
+    self.postEnd(worker, status)
+  }
+
+  private func postEnd(_ worker: WorkerRecord, _ status: TerminationStatus) {
+    self.observer?.happened(
+      .leaderEnded(worker: worker.definition.name, status, lastSent: worker.lastSignal))
     self.post(worker, .leaderEnded(status))
+  }
+
+  func spawnFailed(_ worker: WorkerRecord, _ reason: String) {
+    self.observer?.happened(.startFailed(worker: worker.definition.name, reason: reason))
+    self.post(worker, .spawnFailed(reason))
   }
 
   /// Whom a signal to the worker goes to: everybody below the guard. The guard is no member, and by

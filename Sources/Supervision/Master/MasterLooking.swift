@@ -110,6 +110,7 @@ extension Master {
       self.unseen.remove(worker.index)
       // That nobody is left below a guard is told by its own end.
       if isEmpty, worker.leaderRuns { return self.expectEnd(ofGuardOf: worker) }
+      if !isEmpty { self.refreshClients(before: worker) }
       self.post(worker, isEmpty ? .emptied : .membersChanged)
     } catch {
       if worker.blindLooks == 0 { self.note(worker, "cannot see who is left: \(error)", isTrouble: true) }

@@ -23,6 +23,7 @@ public final class MasterProcess {
   private let signals: SignalReader
   private let service: ServiceReporter
   private let ledger: MasterLedger
+  private let recorder: MasterRecorder
   private let logFiles: MasterLogFiles?
   private let workerLogs: WorkerLogs?
   private let stopsOnHangUp: Bool
@@ -86,6 +87,9 @@ public final class MasterProcess {
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
+    self.recorder = MasterRecorder(
+      configuration, loop: self.loop, kernel: self.kernel, logger: logger)
+    self.observers.append(self.recorder)
     self.master.observer = self
     self.master.resources = self.resources
     self.cleanups.whenHappened = { [unowned self] event in self.happened(event) }
@@ -120,6 +124,7 @@ public final class MasterProcess {
       self.logContainment()
       self.service.startWatchdog()
       self.workerLogs?.begin()
+      self.recorder.begin()
       self.endLeftoversThenStart()
       try self.loop.run()
     } catch {
@@ -292,7 +297,6 @@ extension MasterProcess: MasterObserver {
 
   package func happened(_ event: MasterEvent) {
     for observer in self.observers { observer.happened(event) }
-    if case .phaseBegan(let phase) = event { self.logger.debug("phase: \(phase)") }
   }
 
   package func ended(_ outcome: ShutdownOutcome) {

@@ -63,6 +63,7 @@ extension Master {
   func verify() {
     for worker in self.workers {
       self.release(worker)
+      if worker.life.clientsForced > 0 { self.outcome.clientsForced = true }
       switch worker.life.force {
       case .none: break
       case .signal: self.outcome.signalled.append(worker.definition.name)

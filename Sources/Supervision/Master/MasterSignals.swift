@@ -3,19 +3,33 @@ internal import ProcCtl
 /// How a master asks its workers to end, in words and by signals.
 extension Master {
   func send(_ request: StopRequest, to worker: WorkerRecord) {
-    guard let port = worker.definition.port else { return self.post(worker, .requestFailed("no port")) }
-    self.note(worker, "asked by \(request.method) \(request.path)")
+    self.note(worker, "asked by \(request)")
     self.observer?.happened(.requested(worker: worker.definition.name, request))
     let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)
-    worker.request = self.network.send(request, toPort: port, members: members) {
-      [unowned self, unowned worker] refusal in
+    worker.request = self.network.send(request, toPort: worker.definition.port, members: members) {
+      [unowned self, unowned worker] answer in
       worker.request = nil
-      self.observer?.happened(.answered(worker: worker.definition.name, refusal: refusal))
-      if let refusal {
-        self.note(worker, "\(request.method) \(request.path) failed: \(refusal)", isTrouble: true)
-      }
-      self.post(worker, refusal.map { .requestFailed($0) } ?? .requestAnswered)
+      self.answered(answer, to: request, by: worker)
       self.drain()
+    }
+  }
+
+  private func answered(_ answer: StopAnswer, to request: StopRequest, by worker: WorkerRecord) {
+    let name = worker.definition.name
+    // What follows a refusal is harder.
+    self.refreshClients(before: worker)
+    switch answer {
+    case .agreed(let clients):
+      self.observer?.happened(.answered(worker: name, refusal: nil))
+      if let clients {
+        let requests = clients.requests == 1 ? "1 request" : "\(clients.requests) requests"
+        self.note(worker, "it stops, with \(Self.clients(clients.connected)) and \(requests)")
+      }
+      self.post(worker, .requestAnswered(clients))
+    case .refused(let why):
+      self.observer?.happened(.answered(worker: name, refusal: why))
+      self.note(worker, "\(request) failed: \(why)", isTrouble: true)
+      self.post(worker, .requestFailed(why))
     }
   }
 
@@ -31,9 +45,11 @@ extension Master {
     }
     let seen = self.addressees(of: signal, in: worker)
     let members = seen ?? []
-    if worker.lastSignal != signal, !members.isEmpty {
+    if !members.isEmpty {
       self.observer?.happened(
         .signalled(worker: worker.definition.name, signal, processes: members.count))
+    }
+    if worker.lastSignal != signal, !members.isEmpty {
       self.note(worker, "\(signal) to \(members.count) \(members.count == 1 ? "process" : "processes")")
     }
     worker.lastSignal = signal

@@ -29,7 +29,8 @@ extension Master {
 
   private func description(of worker: WorkerRecord) -> String {
     guard let leader = worker.leader else { return "\(worker.definition.name) (\(worker.life.state))" }
-    return "\(worker.definition.name) (pid \(leader.processIdentifier))"
+    let clients = worker.life.clients > 0 ? ", \(Self.clients(worker.life.clients))" : ""
+    return "\(worker.definition.name) (pid \(leader.processIdentifier)\(clients))"
   }
 
   /// The longest a stop can take, if everything uses all of its time.

@@ -20,13 +20,22 @@ package protocol WorkerNetwork: AnyObject {
     whenReady: @escaping () -> Void
   ) -> any Cancellable
 
-  /// Asks the worker on this port to stop; calls back once with nil if it agreed, else why not.
+  /// Asks the worker to stop, on this port or on the request's own Unix socket; calls back once.
   ///
   /// - Parameter members: The worker's processes. Somebody else who listens there is not asked.
   func send(
-    _ request: StopRequest, toPort port: UInt16, members: [ProcessIdentifier],
-    completion: @escaping (String?) -> Void
+    _ request: StopRequest, toPort port: UInt16?, members: [ProcessIdentifier],
+    completion: @escaping (StopAnswer) -> Void
   ) -> any Cancellable
+
+  /// How many clients are connected on each of the ports; one without any may be absent. Requests to stop
+  /// are not counted.
+  ///
+  /// - Throws: `ProcessError` if nobody can say.
+  func clients(on ports: [ClientPort]) throws(ProcessError) -> [UInt16: Int]
+
+  /// Ends the connections of the clients on the port, and no others.
+  func disconnectClients(on port: ClientPort) throws(ProcessError) -> Disconnection
 }
 
 /// Something under way that can be called off. After that its handler is not called.

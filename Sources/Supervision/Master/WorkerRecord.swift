@@ -22,6 +22,8 @@ final class WorkerRecord {
   }
   /// How often in a row nobody could say whether some of its processes are left.
   var blindLooks = 0
+  /// It was said that it has clients; how they become fewer is not worth a line each time.
+  var hasNotedClients = false
   var timer: TimerIdentifier?
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?

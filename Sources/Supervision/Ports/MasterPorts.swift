@@ -46,7 +46,12 @@ extension Master {
   private func answer(_ worker: WorkerRecord, isOver: Bool, _ holder: String?) {
     // With the next end, or the next start, there are others.
     if holder == nil { worker.portClearing = nil }
-    guard isOver else { return self.post(worker, .portChecked(holder: holder)) }
+    guard isOver else {
+      if let port = worker.definition.port, let holder {
+        self.observer?.happened(.portBlocked(worker: worker.definition.name, port: port, holder: holder))
+      }
+      return self.post(worker, .portChecked(holder: holder))
+    }
     if let port = worker.definition.port {
       self.observer?.happened(
         .portVerified(worker: worker.definition.name, port: port, holder: holder))

@@ -74,6 +74,12 @@ package final class ConnectionAttempt {
     self.settle(.cancelled)
   }
 
+  /// Our end, from connect(2) until the outcome is delivered.
+  package var localAddress: SocketAddress? {
+    if case .connected(let descriptor) = self.settled { return SocketEndpoints.localAddress(of: descriptor) }
+    return self.connecting.flatMap { SocketEndpoints.localAddress(of: $0) }
+  }
+
   private func writable() {
     guard let descriptor = self.connecting else { return }
     var error: Int32 = 0
@@ -154,6 +160,25 @@ package enum SocketEndpoints {
     else { return false }
     // Both ends of a socketpair or of an unnamed client have no name at all.
     return local == remote && local.count > MemoryLayout<sa_family_t>.size
+  }
+
+  /// The name of the descriptor's own end; nil if it is not one of TCP.
+  package static func localAddress(of descriptor: FileDescriptor) -> SocketAddress? {
+    guard let name = self.name(of: descriptor, getsockname) else { return nil }
+    return name.withUnsafeBytes { bytes in
+      guard bytes.count >= MemoryLayout<sockaddr_in>.size else { return nil }
+      let v4 = bytes.loadUnaligned(as: sockaddr_in.self)
+      let address: InternetAddress?
+      switch Int32(v4.sin_family) {
+      case AF_INET: address = withUnsafeBytes(of: v4.sin_addr) { InternetAddress(rawBytes: $0) }
+      case AF_INET6 where bytes.count >= MemoryLayout<sockaddr_in6>.size:
+        let v6 = bytes.loadUnaligned(as: sockaddr_in6.self)
+        address = withUnsafeBytes(of: v6.sin6_addr) { InternetAddress(rawBytes: $0) }
+      default: address = nil
+      }
+      // The port is at the same place in both.
+      return address.map { .tcp($0, port: UInt16(bigEndian: v4.sin_port)) }
+    }
   }
 
   /// Makes close(2) send a reset and leave no TIME_WAIT (SO_LINGER of 0, socket(7)).

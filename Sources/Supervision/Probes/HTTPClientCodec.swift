@@ -16,7 +16,8 @@ package final class HTTPClientCodec {
   private let channel: EmbeddedChannel
   private var isOpen = true
   private var headBytes = 0
-  private var response: HTTPResponse?
+  /// The response as far as it has come, from the end of its head on.
+  package private(set) var response: HTTPResponse?
 
   /// - Throws: `HTTPFailure.invalidRequest`.
   package init(_ request: HTTPRequest, limits: HTTPLimits) throws(HTTPFailure) {

@@ -1,7 +1,7 @@
 internal import CProcCtl
 internal import Glibc
 package import ProcCtl
-internal import SystemPackage
+package import SystemPackage
 
 /// One HTTP/1.1 request and its response, over a connection of its own, with
 /// one deadline for all of it.
@@ -26,6 +26,9 @@ package final class HTTPExchange {
   private let request: HTTPRequest
   private let deadline: MonotonicInstant
   private let limits: HTTPLimits
+  private let objection: ((FileDescriptor) -> String?)?
+  /// What has come of a response that did not come to its end, with the body as far as it came.
+  package private(set) var receivedHead: HTTPResponse?
   private var completion: ((Outcome) -> Void)?
   private var attempt: ConnectionAttempt?
   private var descriptor: FileDescriptor?
@@ -35,9 +38,11 @@ package final class HTTPExchange {
   private var settled: Outcome?
   private var started = false
 
+  /// - Parameter objection: Looks at the connection before anything is sent; why this is not whom to ask.
   package init(
     on loop: EventLoop, to address: SocketAddress, _ request: HTTPRequest,
     deadline: MonotonicInstant, limits: HTTPLimits = HTTPLimits(),
+    objection: ((FileDescriptor) -> String?)? = nil,
     completion: @escaping (Outcome) -> Void
   ) {
     self.loop = loop
@@ -45,6 +50,7 @@ package final class HTTPExchange {
     self.request = request
     self.deadline = deadline
     self.limits = limits
+    self.objection = objection
     self.completion = completion
   }
 
@@ -72,6 +78,11 @@ package final class HTTPExchange {
     self.settle(.failure(.cancelled))
   }
 
+  /// Our end of the connection, from connect(2) on; nil while and after there is none.
+  package var localAddress: SocketAddress? {
+    self.descriptor.flatMap { SocketEndpoints.localAddress(of: $0) } ?? self.attempt?.localAddress
+  }
+
   private func connectionEnded(_ outcome: ConnectionAttempt.Outcome) {
     self.attempt = nil
     switch outcome {
@@ -82,6 +93,7 @@ package final class HTTPExchange {
         return
       }
       self.descriptor = descriptor
+      if let objection = self.objection?(descriptor) { return self.settle(.failure(.wrongPeer(objection))) }
       do {
         try self.loop.watch(descriptor, for: [.readable, .writable]) { _ in self.ready() }
       } catch {
@@ -163,6 +175,7 @@ package final class HTTPExchange {
       close(descriptor.rawValue)
     }
     self.descriptor = nil
+    if let codec = self.codec { self.receivedHead = codec.response }
     self.codec?.close()
     self.codec = nil
     self.unsent = []

@@ -81,11 +81,14 @@ package enum HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
   case tooLarge(limit: Int)
   /// The request cannot be sent as it is: a path, method or field with characters that have no place there.
   case invalidRequest(String)
+  /// Connected to somebody who is not to be asked; why.
+  case wrongPeer(String)
   case cancelled
   case failed(Errno)
 
   package var description: String {
     switch self {
+    case .wrongPeer(let why): return why
     case .refused: return "connection refused"
     case .timedOut(.connecting): return "timed out while connecting"
     case .timedOut(.waiting): return "timed out waiting for a response"

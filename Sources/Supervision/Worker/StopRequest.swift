@@ -1,13 +1,20 @@
 package import ProcCtl
 
 /// An HTTP request that asks a worker to stop.
-package struct StopRequest: Sendable, Equatable {
+package struct StopRequest: Sendable, Equatable, CustomStringConvertible {
   package var method: String
   package var path: String
+  /// The Unix socket it goes to, or `@` and an abstract name; nil for the worker's port.
+  package var socket: String?
 
-  package init(method: String, path: String) {
+  package init(method: String, path: String, socket: String? = nil) {
     self.method = method
     self.path = path
+    self.socket = socket
+  }
+
+  package var description: String {
+    "\(self.method) \(self.path)" + (self.socket.map { " on \($0)" } ?? "")
   }
 }
 
@@ -29,8 +36,8 @@ extension EscalationRun where Request == StopRequest {
     self.init(
       steps: steps.map { step in
         switch step {
-        case .request(let method, let path, let wait):
-          .request(StopRequest(method: method, path: path), wait: wait)
+        case .request(let method, let path, let socket, let wait):
+          .request(StopRequest(method: method, path: path, socket: socket?.description), wait: wait)
         case .signal(.kill, let wait): .signal(.kill, wait: wait ?? Escalation.killWait)
         case .signal(let signal, let wait): .signal(signal, wait: wait ?? .zero)
         }

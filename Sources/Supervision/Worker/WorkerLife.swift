@@ -25,8 +25,13 @@ package struct WorkerLife: Sendable {
     case emptied
     /// The port check after the end: nil if it is free, else who has it.
     case portVerified(holder: String?)
-    case requestAnswered
+    /// It agreed to stop, and said this of its clients, if anything.
+    case requestAnswered(ReportedClients?)
     case requestFailed(String)
+    /// So many connections are established on its port; nil if nobody can say.
+    case clientsSeen(Int?)
+    /// What came of `.disconnectClients`.
+    case clientsDisconnected(ended: Int, left: Int, isPossible: Bool)
     /// The instant of the last `.wake` has come.
     case timeReached
     /// Commanded: end it and leave it ended.
@@ -58,6 +63,14 @@ package struct WorkerLife: Sendable {
     case release
     /// Find out whether the port is free; answer with `.portVerified`.
     case verifyPort
+    /// Look then how many clients it has, or sooner, and answer with `.clientsSeen`; replaces the last
+    /// such look. Nil: no look.
+    case lookAtClients(MonotonicInstant?)
+    case clientsChanged(Int)
+    /// End the connections on its port; answer with `.clientsDisconnected`.
+    case disconnectClients
+    /// So many clients were disconnected by force, by this or by a signal that is about to be sent.
+    case clientsForced(Int)
     /// Send `.timeReached` then; replaces the last wake. Nil: no wake.
     case wake(MonotonicInstant?)
     /// The state changed.
@@ -74,6 +87,8 @@ package struct WorkerLife: Sendable {
   package private(set) var state = WorkerState.waiting
   /// How hard it had to be pushed in its last stop.
   package private(set) var force = StopForce.none
+  /// How many clients had to be disconnected by force in its last stop.
+  package internal(set) var clientsForced = 0
   /// How its leader last ended.
   package private(set) var lastStatus: TerminationStatus?
   /// How often it was started, over its whole life.
@@ -82,6 +97,10 @@ package struct WorkerLife: Sendable {
   package private(set) var trouble: String?
 
   package let portTimeout: Duration
+  let clientTimeout: Duration
+  var drain: ClientDrain?
+  /// The last `.lookAtClients`.
+  var plannedLook: MonotonicInstant?
   private var intention = Intention.run
   private var delay: RestartDelay
   private var run: EscalationRun<StopRequest>?
@@ -94,16 +113,27 @@ package struct WorkerLife: Sendable {
 
   /// - Parameters:
   ///   - portTimeout: How long the port may take to become free after the end.
+  ///   - clientTimeout: How long clients have to leave when it is stopped.
   ///   - seed: For the jitter of the restart delays.
-  package init(definition: WorkerDefinition, portTimeout: Duration, seed: UInt64) {
+  package init(
+    definition: WorkerDefinition, portTimeout: Duration, clientTimeout: Duration = .seconds(30), seed: UInt64
+  ) {
     self.definition = definition
     self.portTimeout = portTimeout
+    self.clientTimeout = clientTimeout
     self.delay = RestartDelay(limits: definition.backoff, seed: seed)
   }
+
+  /// When KILL is due, while steps before it are taken.
+  var killInstant: MonotonicInstant? { self.run?.killInstant }
 
   // MARK: Events
 
   package mutating func handle(_ event: Event, at now: MonotonicInstant) -> [Effect] {
+    self.respond(to: event, at: now) + self.followDrain(after: event, at: now)
+  }
+
+  private mutating func respond(to event: Event, at now: MonotonicInstant) -> [Effect] {
     switch event {
     case .start: self.start()
     case .stop: self.commanded(.stay, at: now)
@@ -122,7 +152,7 @@ package struct WorkerLife: Sendable {
       self.stopStep { $0.hasStarted ? $0.membersChanged(at: now) : $0.start(at: now) }
     case .emptied: self.emptied(at: now)
     case .portVerified(let holder): self.portVerified(holder: holder, at: now)
-    case .requestAnswered: []
+    case .requestAnswered, .clientsSeen, .clientsDisconnected: self.respond(toClients: event, at: now)
     case .requestFailed: self.stopStep { $0.requestFailed(at: now) }
     case .timeReached: self.timeReached(at: now)
     }
@@ -149,7 +179,7 @@ package struct WorkerLife: Sendable {
   }
 
   private mutating func beginStart() -> [Effect] {
-    self.force = .none
+    self.forgetForce()
     self.run = nil
     self.state = .waiting
     return self.definition.port == nil ? [.spawn] : [.checkPort]
@@ -175,7 +205,7 @@ package struct WorkerLife: Sendable {
     if !byGuard { self.trouble = nil }
     guard self.state == .waiting else {
       // Stopped in between: end what was just made.
-      return self.beginStop(EscalationRun(self.definition.stop), why: "stopped while starting", at: now)
+      return self.ask(why: "stopped while starting", at: now)
     }
     self.readySince = nil
     if self.definition.ready == .none, !byGuard {
@@ -237,15 +267,15 @@ package struct WorkerLife: Sendable {
     case .waiting, .backoff, .blocked:
       if intention == .startAgain { return self.start() }
       // What cleaning up after a crash took is no matter of this stop.
-      self.force = .none
+      self.forgetForce()
       self.state = .stopped
       return [.wake(nil), .entered(.stopped, "stopped before it ran")]
     case .starting, .ready:
-      return self.beginStop(EscalationRun(self.definition.stop), why: "asked to stop", at: now)
+      return self.ask(why: "asked to stop", at: now)
     case .stopping, .verifying:
       return []
     case .stopped, .failed:
-      if intention == .stay, self.state == .stopped { self.force = .none }
+      if intention == .stay, self.state == .stopped { self.forgetForce() }
       return intention == .startAgain ? self.start() : []
     }
   }
@@ -274,11 +304,21 @@ package struct WorkerLife: Sendable {
     }
   }
 
+  private mutating func forgetForce() {
+    self.force = .none
+    self.clientsForced = 0
+  }
+
+  private mutating func ask(why: String, at now: MonotonicInstant) -> [Effect] {
+    self.beginDrain(at: now)
+    return self.beginStop(EscalationRun(self.definition.stop), why: why, at: now)
+  }
+
   private mutating func beginStop(
     _ run: EscalationRun<StopRequest>, why: String, at now: MonotonicInstant
   ) -> [Effect] {
     self.state = .stopping
-    self.force = .none
+    self.forgetForce()
     return self.take(run, effects: [.endReadiness, .wake(nil), .entered(.stopping, why)], at: now)
   }
 
@@ -302,7 +342,7 @@ package struct WorkerLife: Sendable {
     }
   }
 
-  private mutating func stopStep(
+  mutating func stopStep(
     _ step: (inout EscalationRun<StopRequest>) -> [EscalationRun<StopRequest>.Action]
   ) -> [Effect] {
     guard self.state == .stopping, var run = self.run else { return [] }
@@ -314,7 +354,9 @@ package struct WorkerLife: Sendable {
       case .request(let request):
         effects.append(.request(request))
       case .signal(let signal):
-        self.force = max(self.force, self.force(of: signal, in: run))
+        let force = self.force(of: signal, in: run)
+        self.force = max(self.force, force)
+        effects += self.drainSignalled(isForce: force > .none, isKill: signal == .kill)
         effects += [.cancelRequest, .signal(signal)]
       case .wait(let instant):
         effects.append(.wake(instant))
@@ -411,9 +453,7 @@ package struct WorkerLife: Sendable {
     case .starting:
       guard let deadline = self.deadline, now >= deadline else { return [.wake(self.deadline)] }
       self.trouble = "not ready within \(self.definition.startTimeout.text)"
-      return self.beginStop(
-        EscalationRun(self.definition.stop), why: "not ready within \(self.definition.startTimeout.text)",
-        at: now)
+      return self.ask(why: "not ready within \(self.definition.startTimeout.text)", at: now)
     case .stopping:
       return self.stopStep { $0.timeReached(at: now) }
     case .verifying:

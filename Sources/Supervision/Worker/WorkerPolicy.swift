@@ -10,6 +10,12 @@ package protocol WorkerPolicy: Sendable {
   var lastStatus: TerminationStatus? { get }
   var starts: Int { get }
   var trouble: String? { get }
+  /// How many clients are connected while it is being stopped, as far as is known.
+  var clients: Int { get }
+  /// Whether what it decides may depend on who is connected.
+  var watchesClients: Bool { get }
+  /// How many clients had to be disconnected by force in its last stop.
+  var clientsForced: Int { get }
 
   mutating func handle(_ event: WorkerLife.Event, at now: MonotonicInstant) -> [WorkerLife.Effect]
 }
@@ -19,8 +25,8 @@ extension WorkerLife: WorkerPolicy {}
 /// Makes the policy of a worker when the master is made.
 ///
 /// - Parameters:
-///   - portTimeout: How long the port may take to become free after the end.
+///   - timeouts: How long its port may take to become free after the end, and its clients to leave.
 ///   - seed: For the jitter of the restart delays.
 package typealias WorkerPolicyMaker = (
-  _ definition: WorkerDefinition, _ portTimeout: Duration, _ seed: UInt64
+  _ definition: WorkerDefinition, _ timeouts: ShutdownTimeouts, _ seed: UInt64
 ) -> any WorkerPolicy

@@ -19,7 +19,7 @@ package struct LogTime: Hashable, Sendable {
   }
 
   /// RFC 3339 in UTC: `2026-02-03T04:05:06.000007Z`.
-  func append(to bytes: inout [UInt8]) {
+  package func append(to bytes: inout [UInt8]) {
     var seconds = time_t(self.seconds)
     var parts = tm()
     gmtime_r(&seconds, &parts)

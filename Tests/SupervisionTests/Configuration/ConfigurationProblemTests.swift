@@ -100,6 +100,29 @@ struct ConfigurationProblemTests {
       ("stop = [{ signal = \"TREM\", wait = 1 }]", "unknown signal \"TREM\", did you mean \"TERM\"?"),
       ("stop = [{ signal = 15 }]", "\"signal\" must be the name of a signal, not an integer"),
       ("stop = [{ signal = \"TERM\" }]", "the step SIGTERM needs a \"wait\": only KILL can do without"),
+      (
+        "stop = [{ request = \"POST /x\", socket = 3 }]",
+        "\"socket\" must be the path of a Unix socket, not an integer"
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"\" }]",
+        "\"socket\" must be the path of a Unix socket, not \"\""
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"/run/{port}\" }]", "\"{port}\" needs a \"port\""
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"/run/{path}\" }]",
+        "\"{path}\" is only for [repositories]"
+      ),
+      (
+        "stop = [{ signal = \"KILL\", socket = \"/run/x\" }]",
+        "\"socket\" is where a \"request\" goes; a signal has none"
+      ),
+      (
+        "stop = [{ request = \"POST /x\", socket = \"/run/\(String(repeating: "x", count: 103))\" }]",
+        "the name of a Unix socket has at most 107 bytes, \"/run/\(String(repeating: "x", count: 103))\" has 108"
+      ),
       ("stop = [{ wait = 1 }]", "a stop step has either a \"request\" or a \"signal\""),
       (
         "stop = [{ signal = \"TERM\", request = \"POST /\" }]",

@@ -247,4 +247,24 @@ struct ConfigurationReadingTests {
       }
     }
   }
+
+  @Test("Stop requests to Unix sockets: places are filled in, relative paths start from the file")
+  func stopSockets() throws {
+    let configuration = try parse(
+      """
+      [workers.alpha]
+      command = ["server"]
+      stop = [ { request = "POST /stop", socket = "run/{name}.sock", wait = "1s" },
+               { request = "POST /stop", socket = "@{name}{{", wait = "2s" },
+               { request = "PUT /quit", socket = "/run/w.sock" } ]
+      """)
+    let worker = try #require(configuration.workers.first)
+    #expect(
+      worker.stop == [
+        .request(method: "POST", path: "/stop", socket: "/etc/procctl/run/alpha.sock", wait: .seconds(1)),
+        .request(method: "POST", path: "/stop", socket: "@alpha{", wait: .seconds(2)),
+        .request(method: "PUT", path: "/quit", socket: "/run/w.sock", wait: .seconds(10)),
+        .signal(.kill, wait: nil),
+      ])
+  }
 }
