@@ -84,12 +84,15 @@ test-system: build
 test-host: build
 	@if [ -d Tests/HostProgram ]; then \
 	  echo "== the library inside another program" && \
-	  $(bin)/procctl spawn --timeout 10m -- \
+	  PROCCTL=$$PWD/$(bin)/procctl $(bin)/procctl spawn --timeout 10m -- \
 	    swift test --package-path Tests/HostProgram --disable-xctest; \
 	fi
 	@echo "== the example of adopting the libraries"
 	@swift build --package-path Examples/adopting
 	@Examples/check-readme
+	@echo "== the example with a database"
+	@$(bin)/procctl spawn --timeout 2m -- \
+	  Examples/check-database Examples/adopting/.build/debug/database-server
 
 test-systemd: build
 	@if [ ! -e Tests/SystemTests/systemd/run-scenarios ]; then :; \

@@ -94,7 +94,7 @@ let package = Package(
     .target(
       name: "RepositoryWorker",
       dependencies: [
-        "ProcCtl", "GracefulShutdown", logging, system, nioCore, nioHTTP1, nioPosix,
+        "ProcCtl", "SystemdNotify", "GracefulShutdown", logging, system, nioCore, nioHTTP1, nioPosix,
       ],
       swiftSettings: strict),
     .executableTarget(

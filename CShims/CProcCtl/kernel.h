@@ -60,6 +60,11 @@ static inline int cprocctl_socket_pair(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
 }
 
+// Close-on-exec and non-blocking (accept(2)).
+static inline int cprocctl_accept(int listener) {
+    return (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 // A file in memory that closes at an exec (memfd_create(2)).
 static inline int cprocctl_memory_file(const char *name) {
     return (int)syscall(SYS_memfd_create, name, 1U /* MFD_CLOEXEC */);
@@ -153,6 +158,25 @@ static inline int cprocctl_set_process_name(const char *name) {
 static inline int cprocctl_real_time_signal_minimum(void) { return SIGRTMIN; }
 static inline int cprocctl_real_time_signal_maximum(void) { return SIGRTMAX; }
 
+// openat2(2), Linux 5.6: a directory below another one, not through a link, and not on another mount.
+static inline int cprocctl_open_directory_beneath(int directory, const char *name) {
+    struct { uint64_t flags, mode, resolve; } how = {
+        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0,
+        0x01 /* NO_XDEV */ | 0x02 /* NO_MAGICLINKS */ | 0x04 /* NO_SYMLINKS */ | 0x08 /* BENEATH */};
+    return (int)syscall(437 /* SYS_openat2 */, directory, name, &how, sizeof how);
+}
+
+// Variadic, or commands by number: IPC_RMID of shmctl(2), semctl(2), msgctl(2).
+static inline int cprocctl_remove_shared_memory(int identifier) {
+    return (int)syscall(SYS_shmctl, identifier, 0, (void *)0);
+}
+static inline int cprocctl_remove_semaphores(int identifier) {
+    return (int)syscall(SYS_semctl, identifier, 0, 0, (void *)0);
+}
+static inline int cprocctl_remove_message_queue(int identifier) {
+    return (int)syscall(SYS_msgctl, identifier, 0, (void *)0);
+}
+
 // struct timespec is claimed by more than one of Swift's own modules, and which
 // one wins depends on import order; nanoseconds are nobody's.
 static inline int64_t cprocctl_monotonic_nanoseconds(void) {
@@ -206,6 +230,14 @@ static inline char **_Nullable cprocctl_environment(void) { return environ; }
 static inline int cprocctl_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
 static inline int cprocctl_ioctl_int(int fd, unsigned long request, int *argument) {
     return ioctl(fd, request, argument);
+}
+// The size of a terminal (TIOCGWINSZ, ioctl_tty(2)).
+static inline int cprocctl_window_size(int fd, int *columns, int *rows) {
+    struct winsize size = {0};
+    int result = ioctl(fd, TIOCGWINSZ, &size);
+    *columns = size.ws_col;
+    *rows = size.ws_row;
+    return result;
 }
 static inline int cprocctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 

@@ -18,10 +18,15 @@ extension ShutdownCoordinator {
     if let client, isStopping { self.settle(id, client, .left) }
   }
 
-  /// Gives the client its outcome; returns false if it has one.
+  /// Gives the client its outcome; returns false if it has one. What is to be done then is done before
+  /// the client counts as gone.
   @discardableResult
-  func settle(_ id: UInt64, _ client: ShutdownState.Client, _ outcome: ShutdownClientOutcome) -> Bool {
+  func settle(
+    _ id: UInt64, _ client: ShutdownState.Client, _ outcome: ShutdownClientOutcome,
+    doing then: () -> Void = {}
+  ) -> Bool {
     guard client.result.fulfil(outcome) else { return false }
+    then()
     let (left, total) = self.state.withLock { ($0.settled(id, outcome), $0.initialClients) }
     self.publish()
     // A line for each of a few, and ten for thousands.

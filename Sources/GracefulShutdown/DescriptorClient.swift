@@ -5,8 +5,8 @@ public import SystemPackage
 /// A client on a file descriptor: a socket, or the end of a pipe that leads to it.
 ///
 /// It is told by writing a message. Then its connection is closed for writing, so that it reads the end
-/// of the stream (shutdown(2)), and waited for until it hangs up. It is dropped by a reset (tcp(7),
-/// SO_LINGER of zero), or by closing the pipe. What the client sends is never read here, so the server
+/// of the stream (shutdown(2)), and waited for until it hangs up. It is dropped by a reset, or by closing
+/// the pipe. What the client sends is never read here, so the server
 /// may go on reading. Telling a client that does not read, or waiting for one that does not leave, takes a
 /// thread for that time.
 public final class DescriptorClient: ShutdownClient {
@@ -29,6 +29,7 @@ public final class DescriptorClient: ShutdownClient {
     var isClosed = false
   }
 
+  /// Names the client in logs and in the report.
   public let shutdownName: String
   private let descriptor: FileDescriptor
   private let ownership: Ownership
@@ -105,12 +106,12 @@ public final class DescriptorClient: ShutdownClient {
     guard isFirst else { return }
     try? self.wake?.writeEnd.close()
     if self.isSocket {
-      var linger = linger(l_onoff: 1, l_linger: 0)
-      setsockopt(
-        self.descriptor.rawValue, SOL_SOCKET, SO_LINGER, &linger,
-        socklen_t(MemoryLayout.size(ofValue: linger)))
-      // Wakes who waits for it, too.
-      shutdown(self.descriptor.rawValue, Int32(SHUT_RDWR))
+      // Resets a TCP connection (connect(2), AF_UNSPEC); others are just ended. Wakes who waits, too.
+      var unspecified = sockaddr()
+      unspecified.sa_family = sa_family_t(AF_UNSPEC)
+      if connect(self.descriptor.rawValue, &unspecified, socklen_t(MemoryLayout<sockaddr>.size)) != 0 {
+        shutdown(self.descriptor.rawValue, Int32(SHUT_RDWR))
+      }
     }
     self.finish()
   }

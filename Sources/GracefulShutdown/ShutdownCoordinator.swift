@@ -85,6 +85,7 @@ public final class ShutdownCoordinator: Sendable {
     }
     if let given {
       self.logger.notice("shutdown is already under way (\(given)); ignored: \(reason)")
+      self.publish()
       return false
     }
     self.logger.notice("shutting down: \(reason); \(requests) requests in flight, \(clients.count) clients")

@@ -43,7 +43,7 @@ struct ShutdownSequence: Sendable {
     mayClose.fulfil(())
     let (disconnected, broken) = await self.disconnectClients()
     if self.isForcing { for task in tasks { task.cancel() } }
-    report.clients = self.coordinator.state.withLock { $0.clientCounts }
+    for (_, client) in self.clients { report.clients.count(await client.result.value) }
     add(disconnected, broken)
     metrics.set(requests: self.coordinator.requestCount, clients: self.coordinator.clientCount)
 
@@ -129,7 +129,7 @@ struct ShutdownSequence: Sendable {
     } catch is ShutdownClientLeft {
       self.coordinator.settle(id, client, .left)
     } catch {
-      if self.coordinator.settle(id, client, .failed("\(error)")) { client.client.abort() }
+      self.coordinator.settle(id, client, .failed("\(error)")) { client.client.abort() }
     }
   }
 
@@ -142,9 +142,10 @@ struct ShutdownSequence: Sendable {
     let late = self.clients.filter { id, client in
       self.coordinator.settle(id, client, forcing ? .dropped : .overstayed)
     }
-    if forcing, !late.isEmpty { await self.abort(late.map(\.client.client)) }
-    // Whoever gives a client its outcome counts it at once, so this is no wait worth the name.
-    await self.coordinator.clientsSettled.value
+    // Every client has its outcome now, but some may just be on the way to their end.
+    let patience = self.clock.now + self.timeouts.cancelledRequests
+    if forcing, !late.isEmpty { await self.abort(late.map(\.client.client), until: patience) }
+    _ = await self.coordinator.clientsSettled.value(until: patience, on: self.clock)
     var failures: [Failure] = []
     for (_, client) in self.clients {
       let outcome = await client.result.value
@@ -165,9 +166,9 @@ struct ShutdownSequence: Sendable {
   }
 
   /// On a thread of its own, for an `abort` that blocks although it must not shall hold up no exit.
-  private func abort(_ clients: [any ShutdownClient]) async {
+  private func abort(_ clients: [any ShutdownClient], until deadline: Duration) async {
     let work = BoundedWork.blocking { for client in clients { client.abort() } }
-    switch await work.run(timeout: self.timeouts.cancelledRequests, on: self.clock, cancelling: false) {
+    switch await work.run(timeout: deadline - self.clock.now, on: self.clock, cancelling: false) {
     case .done: break
     case .failed(let detail): self.logger.error("clients cannot be dropped: \(detail)")
     case .timedOut: self.logger.error("dropping clients blocks; going on without")

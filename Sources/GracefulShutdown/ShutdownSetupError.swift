@@ -11,7 +11,7 @@ public struct ShutdownSetupError: Error, Hashable, Sendable, CustomStringConvert
     public static let alreadyBootstrapped = Code(value: .alreadyBootstrapped)
     /// A setting has no usable value.
     public static let invalidSetting = Code(value: .invalidSetting)
-    /// Signals could not be taken over: somebody has them, or a thread would still be ended by them.
+    /// Signals could not be taken over: somebody has them.
     public static let signalsUnavailable = Code(value: .signalsUnavailable)
     /// Somebody else's deadline would end the shutdown before its own does.
     public static let deadlineTooShort = Code(value: .deadlineTooShort)

@@ -20,6 +20,24 @@ struct ShutdownState {
     var retry: CleanupRetry?
   }
 
+  /// How long a cleanup or flush hook may take, without what it does.
+  private struct TimeLimit {
+    let timeout: Duration?
+    let isFlush: Bool
+    let isKept: Bool
+
+    init(_ cleanup: Cleanup, isFlush: Bool) {
+      self.timeout = cleanup.timeout
+      self.isFlush = isFlush
+      self.isKept = cleanup.retry != nil
+    }
+
+    func duration(_ timeouts: ShutdownTimeouts) -> Duration {
+      let own = self.timeout ?? (self.isFlush ? timeouts.flush : timeouts.cleanup)
+      return self.isKept ? own + timeouts.flush : own
+    }
+  }
+
   private(set) var phase = ShutdownPhase.running
   private(set) var reason: ShutdownReason?
   private(set) var refusedRequests = 0
@@ -37,8 +55,8 @@ struct ShutdownState {
   private var runCleanups = 0
   private var failedCleanups = 0
   private var current: String?
-  /// Cleanups and flush hooks that were taken out to run.
-  private var begun: [Cleanup] = []
+  /// The time of cleanups and flush hooks that were taken out to run.
+  private var begun: [TimeLimit] = []
   private(set) var isGuarded = false
   private var takesCleanups = true
   private var takesFlushes = true
@@ -97,6 +115,7 @@ struct ShutdownState {
       identifier: identifier, phase: self.phase, reason: self.reason,
       elapsed: self.start.map { (now - $0).roundedToMicroseconds } ?? .zero,
       requestsInFlight: self.requests.count, refusedRequests: self.refusedRequests,
+      refusedInitiations: self.refusedInitiations,
       clientsConnected: self.clients.count, clientsTold: self.toldClients, clients: self.clientCounts,
       cleanupsWaiting: self.cleanups.count, cleanupsRun: self.runCleanups,
       cleanupsFailed: self.failedCleanups,
@@ -230,7 +249,7 @@ struct ShutdownState {
       return nil
     }
     self.current = next.name
-    self.begun.append(next)
+    self.begun.append(TimeLimit(next, isFlush: false))
     return next
   }
 
@@ -243,7 +262,7 @@ struct ShutdownState {
     }
     let next = self.flushes.removeFirst()
     self.current = next.name
-    self.begun.append(next)
+    self.begun.append(TimeLimit(next, isFlush: true))
     return next
   }
 
@@ -261,20 +280,14 @@ struct ShutdownState {
   /// The longest that a shutdown with what is registered now can take, each at its limit.
   func longest(_ timeouts: ShutdownTimeouts) -> Duration {
     var sum = timeouts.requests + timeouts.cancelledRequests + timeouts.clients + timeouts.cancelledRequests
-    for cleanup in self.cleanups { sum += ShutdownState.limit(cleanup, timeouts) }
-    for flush in self.flushes { sum += flush.timeout ?? timeouts.flush }
+    for cleanup in self.cleanups { sum += TimeLimit(cleanup, isFlush: false).duration(timeouts) }
+    for flush in self.flushes { sum += TimeLimit(flush, isFlush: true).duration(timeouts) }
     return sum
-  }
-
-  private static func limit(_ cleanup: Cleanup, _ timeouts: ShutdownTimeouts) -> Duration {
-    (cleanup.timeout ?? timeouts.cleanup) + (cleanup.retry == nil ? .zero : timeouts.flush)
   }
 
   /// As `longest`, and what has been taken out to run since counts as well.
   func granted(_ timeouts: ShutdownTimeouts) -> Duration {
-    var sum = self.longest(timeouts)
-    for cleanup in self.begun { sum += ShutdownState.limit(cleanup, timeouts) }
-    return sum
+    self.begun.reduce(self.longest(timeouts)) { $0 + $1.duration(timeouts) }
   }
 
   /// Somebody waits to exit; returns whether the shutdown has begun, and must be watched from now on.

@@ -12,6 +12,8 @@ public struct ShutdownStatistics: Hashable, Sendable, Codable {
   public internal(set) var requestsInFlight: Int
   /// Requests refused because the shutdown had begun.
   public internal(set) var refusedRequests: Int
+  /// Further attempts to initiate the shutdown, which were ignored.
+  public internal(set) var refusedInitiations: Int
   /// Clients that are registered and have no outcome.
   public internal(set) var clientsConnected: Int
   /// Clients whose telling is done.
@@ -29,6 +31,7 @@ public struct ShutdownStatistics: Hashable, Sendable, Codable {
 
   private enum CodingKeys: String, CodingKey {
     case identifier, phase, reason, elapsed = "elapsedMicroseconds", requestsInFlight, refusedRequests
+    case refusedInitiations
     case clientsConnected, clientsTold, clients, cleanupsWaiting, cleanupsRun, cleanupsFailed, current
   }
 }
@@ -52,6 +55,7 @@ extension ShutdownStatistics {
     self.elapsed = .microseconds(try container.decode(Int64.self, forKey: .elapsed))
     self.requestsInFlight = try container.decode(Int.self, forKey: .requestsInFlight)
     self.refusedRequests = try container.decode(Int.self, forKey: .refusedRequests)
+    self.refusedInitiations = try container.decode(Int.self, forKey: .refusedInitiations)
     self.clientsConnected = try container.decode(Int.self, forKey: .clientsConnected)
     self.clientsTold = try container.decode(Int.self, forKey: .clientsTold)
     self.clients = try container.decode(ShutdownClientCounts.self, forKey: .clients)
@@ -70,6 +74,7 @@ extension ShutdownStatistics {
     try container.encode(self.elapsed.wholeMicroseconds, forKey: .elapsed)
     try container.encode(self.requestsInFlight, forKey: .requestsInFlight)
     try container.encode(self.refusedRequests, forKey: .refusedRequests)
+    try container.encode(self.refusedInitiations, forKey: .refusedInitiations)
     try container.encode(self.clientsConnected, forKey: .clientsConnected)
     try container.encode(self.clientsTold, forKey: .clientsTold)
     try container.encode(self.clients, forKey: .clients)

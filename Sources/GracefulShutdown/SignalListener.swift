@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Glibc
 internal import Synchronization
 internal import SystemPackage
@@ -7,19 +6,19 @@ extension ShutdownCoordinator {
   /// Has each of the configuration's signals initiate the shutdown, from now on and for good.
   ///
   /// For programs in which nobody else owns the signals: no `ServiceGroup`, no handlers, no
-  /// `DispatchSource`. Call it first thing in `main`. It blocks the signals in the calling thread and in
-  /// those it starts later, and takes them one by one on a thread of its own (sigwait(3)), where they
-  /// interrupt nothing. A repeated signal is logged and ignored, as any other second attempt. Also has
-  /// writes to closed connections fail (EPIPE) instead of ending the process: SIGPIPE is ignored.
+  /// `DispatchSource`. May be called from any thread, at any time. A handler takes down which signal came
+  /// (sigaction(2), SA_RESTART), and a thread does the rest (signal-safety(7)). A repeated signal is logged
+  /// and ignored, as any other second attempt. Programs started by this one have the signals as ever.
   ///
-  /// - Important: Programs started by this one inherit the blocked signals and cannot be ended by them,
-  ///   unless whatever starts them clears their mask. `ProcCtl` and Foundation's `Process` do.
+  /// INT, QUIT and HUP stay ignored where they are, which is what a shell's background jobs and `nohup`
+  /// want. Also, writes to closed connections fail (EPIPE) from now on instead of ending the process, if
+  /// SIGPIPE was left at its default. The coordinator lives on as long as the process.
+  ///
   /// - Throws: `ShutdownSetupError` with code `.signalsUnavailable` if this was called before in this
-  ///   process, or if another thread exists that does not block the signals, and by which they would
-  ///   still end the process.
+  ///   process, or one of the signals has a handler already: there is one owner. Nothing is changed then.
   public func listenForSignals() throws(ShutdownSetupError) {
-    try SignalListener.start(self.configuration.signals) { [weak self] signal in
-      self?.initiate(reason: .signal("\(signal)"))
+    try SignalListener.start(self.configuration.signals) { signal in
+      self.initiate(reason: .signal("\(signal)"))
     }
   }
 }
@@ -27,76 +26,83 @@ extension ShutdownCoordinator {
 /// The one owner of a process's signals, if it is asked to be.
 enum SignalListener {
   private static let isTaken = Mutex(false)
+  /// Where the handler writes. Set before there is a handler, and never again.
+  nonisolated(unsafe) private static var writeEnd: Int32 = -1
 
   static func start(
     _ signals: [ShutdownSignal], _ handle: @escaping @Sendable (ShutdownSignal) -> Void
   ) throws(ShutdownSetupError) {
-    guard !signals.isEmpty else { return }
-    let wasTaken = self.isTaken.withLock { isTaken in
-      defer { isTaken = true }
-      return isTaken
-    }
-    guard !wasTaken else {
-      throw ShutdownSetupError(.signalsUnavailable, "the signals of this process are listened for already")
-    }
-    do {
-      try self.begin(signals, handle)
-    } catch {
-      self.isTaken.withLock { $0 = false }
-      throw error
+    try self.isTaken.withLock { isTaken throws(ShutdownSetupError) in
+      guard !isTaken else {
+        throw ShutdownSetupError(.signalsUnavailable, "the signals of this process are listened for already")
+      }
+      let wanted = try self.available(signals)
+      try self.startThread(handle)
+      for signal in wanted { self.install(signal) }
+      isTaken = true
     }
   }
 
-  private static func begin(
-    _ signals: [ShutdownSignal], _ handle: @escaping @Sendable (ShutdownSignal) -> Void
-  ) throws(ShutdownSetupError) {
-    if let thread = self.threadNotBlocking(signals) {
-      let names = signals.map { "\($0)" }.joined(separator: " or ")
-      throw ShutdownSetupError(
-        .signalsUnavailable,
-        "thread \(thread) would be ended by \(names); listen before other threads are started")
+  /// Those to be handled: without the ones that shall stay ignored.
+  private static func available(_ signals: [ShutdownSignal]) throws(ShutdownSetupError) -> [ShutdownSignal] {
+    var available: [ShutdownSignal] = []
+    for signal in signals {
+      var current = sigaction()
+      guard sigaction(signal.number, nil, &current) == 0 else {
+        throw ShutdownSetupError(
+          .signalsUnavailable, "\(signal) cannot be handled: \(Errno(rawValue: errno))")
+      }
+      // What a handler is, as a number: 0 the default, 1 ignored.
+      switch unsafeBitCast(current.__sigaction_handler.sa_handler, to: Int.self) {
+      case 0: available.append(signal)
+      case 1: if signal == .terminate { available.append(signal) }
+      default: throw ShutdownSetupError(.signalsUnavailable, "\(signal) has a handler already")
+      }
     }
-    var set = self.set(signals)
-    var former = sigset_t()
-    pthread_sigmask(SIG_BLOCK, &set, &former)
+    return available
+  }
+
+  private static func startThread(
+    _ handle: @escaping @Sendable (ShutdownSignal) -> Void
+  ) throws(ShutdownSetupError) {
     do {
+      let pipe = try FileDescriptor.pipe()
+      for end in [pipe.readEnd, pipe.writeEnd] { _ = fcntl(end.rawValue, F_SETFD, FD_CLOEXEC) }
+      // A handler must not block. Who sends thousands of signals at once needs none of them to be counted.
+      _ = fcntl(pipe.writeEnd.rawValue, F_SETFL, O_NONBLOCK)
       try BlockingThread.start {
-        var set = self.set(signals)
+        var byte: UInt8 = 0
         while true {
-          var number: Int32 = 0
-          if sigwait(&set, &number) == 0, let signal = ShutdownSignal(number: number) { handle(signal) }
+          let count = read(pipe.readEnd.rawValue, &byte, 1)
+          if count == 1, let signal = ShutdownSignal(number: Int32(byte)) { handle(signal) }
+          if count == 0 || (count < 0 && errno != EINTR) { return }
         }
       }
+      self.writeEnd = pipe.writeEnd.rawValue
     } catch {
-      pthread_sigmask(SIG_SETMASK, &former, nil)
       throw ShutdownSetupError(.signalsUnavailable, "the signals cannot be listened for: \(error)")
     }
-    signal(SIGPIPE, SIG_IGN)
   }
 
-  private static func set(_ signals: [ShutdownSignal]) -> sigset_t {
+  private static func install(_ signal: ShutdownSignal) {
+    var action = sigaction()
+    action.sa_flags = SA_RESTART
+    action.__sigaction_handler.sa_handler = { number in
+      let error = errno
+      var byte = UInt8(truncatingIfNeeded: number)
+      _ = write(SignalListener.writeEnd, &byte, 1)
+      errno = error
+    }
+    sigaction(signal.number, &action, nil)
+    // Whoever started this process may have left it blocked.
     var set = sigset_t()
     sigemptyset(&set)
-    for signal in signals { sigaddset(&set, signal.number) }
-    return set
-  }
-
-  /// A thread besides this one that one of the signals can still be delivered to (proc(5), SigBlk).
-  private static func threadNotBlocking(_ signals: [ShutdownSignal]) -> Int32? {
-    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
-    let own = link?.split(separator: "/").last.flatMap { Int32($0) }
-    let wanted = signals.reduce(UInt64(0)) { $0 | 1 << UInt64($1.number - 1) }
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [] {
-      guard let thread = Int32(name), thread != own,
-        // Gone meanwhile, it is no danger.
-        let bytes = FileManager.default.contents(atPath: "/proc/self/task/\(name)/status")
-      else { continue }
-      let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first {
-        $0.hasPrefix("SigBlk:")
-      }
-      let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) }
-      if let mask, mask & wanted != wanted { return thread }
+    sigaddset(&set, signal.number)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    var pipe = sigaction()
+    sigaction(SIGPIPE, nil, &pipe)
+    if unsafeBitCast(pipe.__sigaction_handler.sa_handler, to: Int.self) == 0 {
+      Glibc.signal(SIGPIPE, SIG_IGN)
     }
-    return nil
   }
 }

@@ -7,9 +7,15 @@ enum ExitStatus {
   static let success: Int32 = 0
   /// kill-group: there is no such process.
   static let noSuchTarget: Int32 = 1
+  /// status, start, restart: a worker is not ready; stop: one is not stopped.
+  static let notReady: Int32 = 1
+  /// check: a stop can take longer than systemd waits.
+  static let doesNotFit: Int32 = 1
   static let usage: Int32 = 64
   /// Something the master needs is not there (sysexits' EX_UNAVAILABLE).
   static let unavailable: Int32 = 69
+  /// The master is being stopped (EX_TEMPFAIL).
+  static let temporaryFailure: Int32 = 75
   /// The master may not do what the configuration asks for (EX_NOPERM).
   static let noPermission: Int32 = 77
   static let configuration: Int32 = 78

@@ -7,12 +7,15 @@ internal import SystemdNotify
 struct MasterLog {
   let logger: Logger
   let files: MasterLogFiles?
+  /// Where a person watches a stop below this log; nil where nobody does.
+  let display: ProgressDisplay?
 
   init(_ configuration: MasterConfiguration) {
     let format = configuration.logFormat
     // libsystemd throws entries away silently where there is no journald.
     let isLost = format == .journal && !JournalLogHandler.isAvailable
     let shown = isLost ? .text : format
+    self.display = shown == .text ? .standardError(environment: ProcessVariables.all) : nil
     let console = Logger(label: Self.label) { _ in Self.console(shown) }
     let files = MasterLogFiles(configuration) { trouble in
       console.warning("a log has lost lines: \(trouble)")

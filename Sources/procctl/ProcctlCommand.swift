@@ -9,7 +9,8 @@ struct ProcctlCommand: ParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      RunCommand.self, SpawnCommand.self, KillGroupCommand.self, ReportCommand.self, WhyCommand.self,
+      RunCommand.self, CheckCommand.self, StatusCommand.self, StartCommand.self, StopCommand.self,
+      RestartCommand.self, SpawnCommand.self, KillGroupCommand.self, ReportCommand.self, WhyCommand.self,
       DoctorCommand.self,
     ])
 }

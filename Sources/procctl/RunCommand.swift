@@ -20,7 +20,7 @@ struct RunCommand: Verb {
 
       Exit status: 0 clean; 1 clients disconnected by force; 2 an asked worker needed a signal; 3 \
       a worker needed SIGKILL; 4 a port is still held; 5 a process is left; 6 a cleanup failed; \
-      100 internal error; 64 usage; 69 \
+      100 to 102 internal error; 64 usage; 69 \
       something needed is missing; 77 no permission; 78 configuration.
       """)
 
@@ -34,13 +34,7 @@ struct RunCommand: Verb {
     do {
       let (configuration, invitation) = try self.load()
       if self.check {
-        let names = configuration.workers.map(\.name)
-        Message.write(
-          "\(names.count) \(names.count == 1 ? "worker" : "workers"): \(names.joined(separator: ", "))\n",
-          to: 1)
-        for obstacle in configuration.obstacles() {
-          Message.write("warning: \(obstacle)\n")
-        }
+        ConfigurationSummary.write(configuration)
         return ExitStatus.success
       }
       return try self.supervise(configuration, invitation: invitation)
@@ -57,11 +51,8 @@ struct RunCommand: Verb {
   }
 
   private func load() throws -> (MasterConfiguration, invitation: String?) {
-    if let file = self.configuration {
-      return (try MasterConfiguration.load(file: FilePath(file), environment: ProcessVariables.all), nil)
-    }
-    if access("procctl.toml", F_OK) == 0 {
-      return (try MasterConfiguration.load(file: "procctl.toml", environment: ProcessVariables.all), nil)
+    if let file = ConfigurationChoice(argument: self.configuration).file {
+      return (try MasterConfiguration.load(file: file, environment: ProcessVariables.all), nil)
     }
     let embedded = try EmbeddedDefault.prepare()
     return (embedded.configuration, embedded.invitation)
@@ -77,7 +68,7 @@ struct RunCommand: Verb {
     // This very program, whatever is at its path by the time a worker is restarted.
     let master = try MasterProcess(
       configuration, logger: log.logger, logFiles: log.files, notifier: notifier,
-      guardProgram: .path("/proc/self/exe"))
+      guardProgram: .path("/proc/self/exe"), version: Version.text, progress: log.display)
     master.exitLimit = .seconds(5)
     if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
     return master.run()

@@ -12,7 +12,7 @@ struct RepositoryWorkerCommand: ParsableCommand {
     discussion: """
       Answers on /mcp, GET /health and POST /shutdown. POST /shutdown, SIGTERM and SIGINT end it in order: \
       new requests are refused, those in flight are finished, clients are told. With LISTEN_FDS it serves \
-      the socket handed down by whoever started it.
+      the socket handed down by whoever started it. With NOTIFY_SOCKET it says when it is ready.
       """,
     version: WorkerProcess.version)
 
@@ -24,6 +24,12 @@ struct RepositoryWorkerCommand: ParsableCommand {
 
   @Option(help: "The address to listen on.")
   var host = "127.0.0.1"
+
+  @Option(
+    help: ArgumentHelp(
+      "A name clients on this machine may use in the Host header, besides localhost; repeatable.",
+      valueName: "name"))
+  var allowHost: [String] = []
 
   @Option(help: ArgumentHelp("Serve this listening socket instead of opening one.", valueName: "descriptor"))
   var listenFD: Int32?
@@ -52,7 +58,8 @@ struct RepositoryWorkerCommand: ParsableCommand {
     let level = self.logLevel
     var logger = Logger(label: "repository-worker") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = level
-    let configuration = WorkerConfiguration(repository: FilePath(self.repository), socket: socket)
+    let configuration = WorkerConfiguration(
+      repository: FilePath(self.repository), socket: socket, allowedHosts: self.allowHost)
     WorkerProcess(configuration, logger: logger).runAndExit()
   }
 

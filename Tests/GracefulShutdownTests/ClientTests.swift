@@ -1,3 +1,4 @@
+import Dispatch
 import GracefulShutdown
 import Testing
 
@@ -57,6 +58,38 @@ import Testing
     // What comes back late finds everything over.
     gate.open()
     #expect(!self.recorder.all.contains("deaf closed"))
+  }
+
+  /// It must not block; one that does holds up no exit.
+  @Test func anAbortThatBlocksIsLeftBehind() async throws {
+    struct Blocking: ShutdownClient {
+      let shutdownName = "blocking"
+      let gate: Gate
+      let blocker: DispatchSemaphore
+      let recorder: Recorder
+
+      func notify(_ reason: ShutdownReason) async throws { await self.gate.wait() }
+      func close() async throws {}
+      func abort() {
+        self.recorder.add("aborting")
+        self.blocker.wait()
+      }
+    }
+    let coordinator = self.coordinator()
+    let gate = Gate()
+    let blocker = DispatchSemaphore(value: 0)
+    _ = try coordinator.register(Blocking(gate: gate, blocker: blocker, recorder: self.recorder))
+    coordinator.initiate(reason: "test")
+    await self.clock.untilSomethingSleeps(for: .seconds(10))
+    self.clock.advance(by: .seconds(10))
+    await self.recorder.until { $0 == ["aborting"] }
+    await self.clock.untilSomethingSleeps(for: .seconds(1))
+    self.clock.advance(by: .seconds(1))
+    let report = await coordinator.report
+    #expect(report.clients.dropped == 1)
+    #expect(report.duration == .seconds(11))
+    blocker.signal()
+    gate.open()
   }
 
   @Test func failuresAloneDoNotWaitForTheTimeout() async throws {

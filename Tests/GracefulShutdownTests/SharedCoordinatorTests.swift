@@ -27,13 +27,4 @@ import Testing
       }
     }
   }
-
-  @Test func signalsAreNotListenedForWhereAnotherThreadWouldBeEnded() async {
-    // The test's own runtime has threads that do not block them.
-    let error = #expect(throws: ShutdownSetupError.self) {
-      try ShutdownCoordinator(logger: .silent).listenForSignals()
-    }
-    #expect(error?.code == .signalsUnavailable)
-    #expect(error?.description.contains("would be ended by SIGTERM or SIGINT") == true)
-  }
 }

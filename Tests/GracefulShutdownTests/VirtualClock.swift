@@ -66,6 +66,14 @@ final class VirtualClock: Clock, Sendable {
     }
   }
 
+  /// Goes on to the next time at which something wakes up, if something sleeps.
+  func advanceToNextSleeper() {
+    let next = self.state.withLock { state in
+      state.sleepers.values.map(\.deadline).min().map { state.now.duration(to: $0) }
+    }
+    if let next { self.advance(by: next) }
+  }
+
   func advance(by duration: Duration) {
     let due = self.state.withLock { state in
       state.now = state.now.advanced(by: duration)

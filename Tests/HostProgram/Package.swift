@@ -11,13 +11,16 @@ let strict: [SwiftSetting] = [
 ]
 
 // A package of its own: Foundation and swift-subprocess are what it tests ProcCtl
-// beside, and nobody who depends on ProcCtl shall resolve them.
+// beside, and nobody who depends on ProcCtl shall resolve them. The service group is
+// another program that the libraries have to live in.
 let package = Package(
   name: "host-program",
   dependencies: [
     .package(name: "procctl", path: "../.."),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .systemLibrary(name: "CHostProgram"),
@@ -30,7 +33,20 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "lifecycle-host",
+      dependencies: [
+        .product(name: "GracefulShutdown", package: "procctl"),
+        .product(name: "GracefulShutdownServiceLifecycle", package: "procctl"),
+        .product(name: "SupervisionServiceLifecycle", package: "procctl"),
+        .product(name: "ProcCtl", package: "procctl"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
     .testTarget(
-      name: "HostProgramTests", dependencies: ["host-program"], swiftSettings: strict),
+      name: "HostProgramTests", dependencies: ["host-program", "lifecycle-host"], swiftSettings: strict),
   ]
 )

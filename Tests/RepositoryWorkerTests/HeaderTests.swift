@@ -41,4 +41,15 @@ import Testing
   func origin(_ values: [String], _ isAdmitted: Bool) {
     #expect(OriginPolicy.admits(values) == isAdmitted)
   }
+
+  @Test(arguments: [
+    ([], true), (["localhost"], true), (["LOCALHOST:8081"], true), (["127.0.0.1:1"], true),
+    (["127.1.2.3"], true), (["[::1]:80"], true), (["Proxy.example"], true), (["proxy.example:443"], true),
+    (["evil.example"], false), (["localhost.evil.example"], false), (["127.0.0.1.evil.example"], false),
+    (["127.0.0.256"], false), (["127.0.0"], false), (["128.0.0.1"], false), (["10.0.0.1"], false),
+    (["localhost", "localhost"], false), ([""], false), (["localhost:99999"], false), (["[::2]"], false),
+  ])
+  func host(_ values: [String], _ isAdmitted: Bool) {
+    #expect(HostPolicy(allowed: ["proxy.EXAMPLE"]).admits(values) == isAdmitted)
+  }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import GracefulShutdown
+import NIOHTTP1
 import RepositoryWorker
 import SystemPackage
 import Testing
@@ -13,10 +14,12 @@ import Testing
     let run: Task<ShutdownReport, Never>
 
     init(
-      _ test: TestService = TestService(), on socket: ListeningSocket = .address(host: "127.0.0.1", port: 0)
+      _ test: TestService = TestService(), on socket: ListeningSocket = .address(host: "127.0.0.1", port: 0),
+      requestTimeout: Duration = .seconds(30)
     ) async throws {
       self.test = test
-      let server = try await WorkerServer.start(on: socket, service: test.service, logger: .silent)
+      let server = try await WorkerServer.start(
+        on: socket, service: test.service, logger: .silent, requestTimeout: requestTimeout)
       self.server = server
       guard let port = server.port else { throw Unexpected("no port") }
       self.port = port
@@ -61,6 +64,44 @@ import Testing
     let text = await connection.readToEnd()
     #expect(text.hasPrefix("HTTP/1.1 200 OK\r\n"))
     #expect(text.contains("Connection: close\r\n"))
+    _ = await running.stop()
+  }
+
+  @Test func aRequestThatDoesNotComeToItsEndIsNotWaitedFor() async throws {
+    let running = try await Running(requestTimeout: .milliseconds(200))
+    // The control: one that is idle after a request is kept.
+    let idle = try await RawConnection.connect(to: running.port)
+    try await idle.send(Self.health)
+    await idle.read { $0.hasSuffix("}") }
+    for start in [
+      "GET /health HTT", "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+    ] {
+      let stalled = try await RawConnection.connect(to: running.port)
+      try await stalled.send(Self.health)
+      let text = await stalled.read { $0.hasSuffix("}") }
+      #expect(text.components(of: "HTTP/1.1") == 1)
+      try await stalled.send(start)
+      #expect(await stalled.readToEnd() == text, "it is closed without another answer")
+    }
+    let silent = try await RawConnection.connect(to: running.port)
+    #expect(await silent.readToEnd() == "")
+    try await idle.send(Self.health)
+    #expect(
+      await idle.read { $0.components(of: "HTTP/1.1 200 OK") == 2 }.components(of: "HTTP/1.1 200 OK") == 2)
+    #expect(await running.stop().isClean)
+  }
+
+  @Test func aNameThatIsNotThisMachinesIsMisdirected() async throws {
+    let running = try await Running()
+    let connection = try await RawConnection.connect(to: running.port)
+    try await connection.send(Self.health.replacing("localhost", with: "evil.example"))
+    #expect(await connection.read { $0.hasSuffix("}") }.hasPrefix("HTTP/1.1 421 Misdirected Request\r\n"))
+    try await connection.send("POST /shutdown HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    await connection.read { $0.components(of: "421") == 2 }
+    #expect(!running.test.shutdown.isShuttingDown)
+    // Who comes by another way than a loopback address may call it what it is called there.
+    let remote = WorkerRequest(.GET, "/health", headers: ["Host": "evil.example"], isLocal: false)
+    #expect(try await running.test.response(remote).status == .ok)
     _ = await running.stop()
   }
 

@@ -29,6 +29,11 @@ struct Behaviour {
   /// How it answers a request to stop; nil: not at all.
   var onRequest: RequestAnswer?
 
+  /// Who connects to it while it listens.
+  var clients: [ClientPlan] = []
+  /// Asked to end, it waits until nobody is connected.
+  var waitsForClients = false
+
   enum RequestAnswer {
     case agrees(thenEndsAfter: Duration)
     case refuses

@@ -17,8 +17,9 @@ struct BrokenWorkerPolicy: WorkerPolicy {
   var lastStatus: TerminationStatus? { self.life.lastStatus }
   var starts: Int { self.life.starts }
   var trouble: String? { self.life.trouble }
+  var watchesClients: Bool { self.life.watchesClients }
   var clients: Int { self.life.clients }
-  var clientsForced: Int { self.life.clientsForced }
+  var clientsForced: Int { self.bug == .forgetsForcedClients ? 0 : self.life.clientsForced }
 
   mutating func handle(_ event: WorkerLife.Event, at now: MonotonicInstant) -> [WorkerLife.Effect] {
     var effects = self.life.handle(self.heard(event), at: now)
@@ -37,6 +38,10 @@ struct BrokenWorkerPolicy: WorkerPolicy {
       }
     case .neverKills:
       effects.removeAll { $0 == .signal(.kill) }
+    case .neverDisconnects:
+      effects.removeAll { $0 == .disconnectClients }
+    case .disconnectsAtOnce:
+      if case .clientsSeen(let count?) = event, count > 0 { effects.append(.disconnectClients) }
     case .killsAtOnce:
       effects = effects.map { $0 == .signal(.terminate) ? .signal(.kill) : $0 }
     default: break

@@ -26,6 +26,13 @@ package enum PlantedBug: String, Sendable, CaseIterable {
   /// The end of a command is not learned from its guard.
   case ignoresGuardsWord = "ignores-guards-word"
 
+  /// Clients that stay are left alone.
+  case neverDisconnects = "never-disconnects"
+  /// Clients are disconnected as soon as they are seen.
+  case disconnectsAtOnce = "disconnects-at-once"
+  /// That clients were disconnected by force is not reported.
+  case forgetsForcedClients = "forgets-forced-clients"
+
   /// The rules one of which it breaks first.
   package var breaks: Set<Rule> {
     switch self {
@@ -41,8 +48,13 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case .takesPortForFree: [.startsAlone, .stoppedMeansEmpty]
     case .skipsSweep: [.reportIsTrue]
     case .forgetsGuardsOrphans: [.stoppedMeansEmpty, .startsAlone]
-    case .overlooksLeftovers: [.deadlinesAreKept, .noSignalToInnocents]
+    // Clients of whom it does not see are nobody's.
+    case .overlooksLeftovers:
+      [.deadlinesAreKept, .noSignalToInnocents, .reportIsTrue, .clientsAreDisconnected]
     case .ignoresGuardsWord: [.endsAreNoticed]
+    case .neverDisconnects: [.clientsAreDisconnected]
+    case .disconnectsAtOnce: [.clientsHaveTheirTime]
+    case .forgetsForcedClients: [.reportIsTrue]
     }
   }
 

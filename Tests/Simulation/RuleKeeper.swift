@@ -22,6 +22,7 @@ final class RuleKeeper: MasterObserver {
   private let kernel: SimulatedKernel
   private let master: Master
   private var views: [View]
+  private var clients: ClientRules
   private var isStopped = false
   private var stopsBegun = 0
   private var survivors = 0
@@ -36,6 +37,8 @@ final class RuleKeeper: MasterObserver {
     self.kernel = kernel
     self.master = master
     self.views = Array(repeating: View(), count: schedule.definitions.count)
+    self.clients = ClientRules(schedule: schedule, kernel: kernel)
+    kernel.clients.whenDisconnecting = { [unowned self] in self.disconnecting($0, $1) }
     kernel.whenSpawning = { [unowned self] in self.starting($0) }
     kernel.whenSignalled = { [unowned self] in self.signalled($1, by: $0) }
     kernel.whenProgramEnded = { [unowned self] in self.programEnded($0) }
@@ -59,6 +62,7 @@ final class RuleKeeper: MasterObserver {
   func masterCommandedToStop() {
     guard !self.isStopped else { return }
     self.isStopped = true
+    self.clients.masterStops(self.views.map(\.state))
     let longest = self.master.longestStop + .seconds(1)
     self.kernel.time.after(longest) { [unowned self] in
       if self.outcomes.isEmpty {
@@ -116,21 +120,76 @@ final class RuleKeeper: MasterObserver {
     let view = self.views[process.owner]
     // From the sweep on, everybody who is left is ended.
     guard self.master.phase == .running || self.master.phase == .stopping else { return }
+    // Unmarked, it was not known to be one of the worker; now it keeps its port from it.
+    if process.cookie == nil, process.port != nil, view.state != .starting, view.state != .ready { return }
     guard view.state == .stopping, let since = view.stoppingSince else {
       return self.violated(
         .noSignalToInnocents, process.owner, "\(signal) to \(process.identity), which is \(view.state)")
     }
+    self.clients.signalled(process.owner, by: signal)
     guard signal == .kill, !self.isHurried else { return }
-    // The leader's end, or a refusal to stop when asked in words, shortens what follows.
-    let leaderLives = self.kernel.living(of: process.owner).contains { self.isLeader($0) && self.isHeld($0) }
-    let grace = self.schedule.definitions[process.owner].stop.reduce(Duration.zero) { sum, step in
-      if case .signal(let signal, let wait) = step, signal != .kill { sum + (wait ?? .zero) } else { sum }
+    // Where connections cannot be destroyed, a worker with clients is pushed on when their time is over.
+    if !self.schedule.faults.mayDestroySockets, let patience = self.clients.patience(of: process.owner),
+      patience >= self.schedule.clientTimeout
+    {
+      return
     }
+    // The leader's end, or a refusal to stop when asked in words, shortens what follows.
+    let leaderLives = self.leaderLives(process.owner)
+    let grace = self.grace(of: process.owner)
     if leaderLives, since.duration(to: self.kernel.now) < grace {
       self.violated(
         .gracesAreKept, process.owner,
         "KILL to \(process.identity) \(since.duration(to: self.kernel.now).text) into a grace of \(grace.text)"
       )
+    }
+  }
+
+  private func leaderLives(_ index: Int) -> Bool {
+    self.kernel.living(of: index).contains { self.isLeader($0) && self.isHeld($0) }
+  }
+
+  private func grace(of index: Int) -> Duration {
+    self.schedule.definitions[index].stop.reduce(Duration.zero) { sum, step in
+      if case .signal(let signal, let wait) = step, signal != .kill { sum + (wait ?? .zero) } else { sum }
+    }
+  }
+
+  private func disconnecting(_ index: Int, _ count: Int) {
+    self.clients.disconnected(index)
+    guard self.views[index].state == .stopping, let patience = self.clients.patience(of: index) else {
+      return self.violated(
+        .clientsHaveTheirTime, index,
+        "\(count) clients are disconnected while it is \(self.views[index].state)")
+    }
+    // What shortens the worker's time shortens theirs.
+    guard self.leaderLives(index), !self.isHurried else { return }
+    let grace = self.grace(of: index)
+    let due = min(self.schedule.clientTimeout, grace - min(.seconds(2), grace / 4))
+    if patience < due {
+      self.violated(
+        .clientsHaveTheirTime, index,
+        "\(count) clients are disconnected after \(patience.text), not \(due.text)")
+    }
+  }
+
+  /// Once their time is over, nobody is there who was there when the worker was asked.
+  private func oweDisconnection(_ index: Int) {
+    guard let port = self.schedule.definitions[index].port, self.clients.patience(of: index) != nil,
+      self.schedule.faults.mayDestroySockets, self.schedule.faults.tableFailures == 0
+    else { return }
+    let since = self.kernel.now
+    self.kernel.time.after(self.schedule.clientTimeout + .milliseconds(50)) { [unowned self] in
+      guard self.views[index].state == .stopping, self.views[index].stoppingSince == since,
+        !self.clients.wasKilled(index)
+      else { return }
+      // Who comes later may come after the last look.
+      let left = self.clients.overdue(on: port, since: since)
+      if left > 0 {
+        self.violated(
+          .clientsAreDisconnected, index,
+          "\(left) clients are there after \(self.schedule.clientTimeout.text)")
+      }
     }
   }
 
@@ -171,7 +230,9 @@ final class RuleKeeper: MasterObserver {
     self.kernel.note(index, why.isEmpty ? "\(state)" : "\(state): \(why)")
     self.views[index].state = state
     self.views[index].stoppingSince = state == .stopping ? self.kernel.now : nil
+    self.clients.entered(index, state, why)
     self.owe(index, state)
+    if state == .stopping { self.oweDisconnection(index) }
     switch state {
     case .stopped:
       self.checkStopped(index)
@@ -260,6 +321,17 @@ final class RuleKeeper: MasterObserver {
       self.violated(
         .reportIsTrue, nil,
         "reported \(outcome.survivors.count) survivors; there were \(self.survivors) processes")
+    }
+    if outcome.clientsForced ? !self.clients.mayHaveBeenForced : self.clients.wasForced {
+      self.violated(
+        .reportIsTrue, nil,
+        "reported that clients were \(outcome.clientsForced ? "" : "not ")disconnected by force")
+    }
+    if (outcome.exitStatus == 1)
+      != (outcome.clientsForced && outcome.killed.isEmpty && outcome.signalled.isEmpty
+        && outcome.survivors.isEmpty && outcome.heldPorts.isEmpty)
+    {
+      self.violated(.reportIsTrue, nil, "exit status \(outcome.exitStatus)")
     }
     if !self.heldPorts.contains(outcome.heldPorts.count) {
       self.violated(

@@ -22,6 +22,7 @@ struct Schedule {
   let guards: [GuardPlan.Kind?]
   let faults: SimulatedKernel.Faults
   let cleanupTime: Duration
+  let clientTimeout: Duration
   private(set) var commands: [(after: Duration, Command)] = []
 
   init(workers: Int?, using random: inout SeededRandom) {
@@ -44,7 +45,10 @@ struct Schedule {
     faults.reusesNumbers = random.chance(50) && count <= 200
     // Sometimes there are not enough of them.
     if random.chance(5) { faults.pidLimit = Int32(110 + count * 4) }
+    faults.mayDestroySockets = random.chance(70)
+    faults.tableFailures = random.chance(10) ? 20 : 0
     self.faults = faults
+    self.clientTimeout = random.chance(40) ? .seconds(30) : random.milliseconds(0...6000)
     self.cleanupTime = random.chance(30) ? random.milliseconds(1...100) : .zero
     self.draw(using: &random)
   }
@@ -107,6 +111,13 @@ extension Behaviour {
     case 0: behaviour.onRequest = nil
     case 1: behaviour.onRequest = .refuses
     default: behaviour.onRequest = .agrees(thenEndsAfter: random.milliseconds(0...3000))
+    }
+    behaviour.waitsForClients = random.chance(40)
+    for _ in 0..<(random.chance(40) ? Int.random(in: 1...4, using: &random) : 0) {
+      behaviour.clients.append(
+        ClientPlan(
+          comesAfter: random.milliseconds(0...15_000),
+          leavesAfter: random.chance(30) ? nil : random.milliseconds(0...8000), comesBack: random.chance(30)))
     }
     if depth < 2 {
       for _ in 0..<Int.random(in: 0...2, using: &random) {

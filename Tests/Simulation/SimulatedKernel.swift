@@ -15,6 +15,10 @@ final class SimulatedKernel: Kernel {
     var childSignalDelay = Duration.milliseconds(3)
     /// Process numbers are below this.
     var pidLimit: Int32 = 4_194_304
+    /// Sockets can be destroyed: CAP_NET_ADMIN.
+    var mayDestroySockets = true
+    /// Percent of readings of the socket table that fail.
+    var tableFailures = 0
     /// The lowest free number is next: numbers are used again at once.
     var reusesNumbers = false
   }
@@ -26,6 +30,7 @@ final class SimulatedKernel: Kernel {
   var processes: [ProcessIdentifier: SimulatedProcess] = [:]
   var random: SeededRandom
   let ports = SimulatedPorts()
+  private(set) lazy var clients = SimulatedClients(kernel: self)
   /// The master's children in the order they became its own, with gaps.
   private var ownChildren: [SimulatedProcess?] = []
   private var ownCount = 0
@@ -178,6 +183,7 @@ final class SimulatedKernel: Kernel {
         guard kernel.ports.listen(process, on: port) else { return }
         kernel.touched.insert(process.owner)
         kernel.note(process.owner, "\(process.identity) listens on \(port)")
+        kernel.clients.began(process, on: port)
       }
     }
     if let after = behaviour.isStoppedAfter {
@@ -251,6 +257,7 @@ final class SimulatedKernel: Kernel {
     process.pending = []
     self.livingByOwner[process.owner]?.removeAll { $0 === process }
     self.touched.insert(process.owner)
+    self.clients.ended(process)
     self.ports.close(process)
     let inheritsZombies = process.children.contains { $0.exit != nil }
     let adopter = process.adopter

@@ -1,4 +1,5 @@
 internal import ProcCtl
+internal import SeededRandom
 internal import Supervision
 
 /// Ports and requests of simulated workers, and what starts and cleans up around them.
@@ -20,7 +21,33 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     self.cleanupTime = cleanupTime
   }
 
-  func holder(ofPort port: UInt16) -> String? { self.kernel.ports.holder(of: port) }
+  func verdict(onPort port: UInt16) -> PortVerdict {
+    guard self.kernel.ports.holder(of: port) != nil else { return .free }
+    let pid = self.kernel.ports.listener(on: port)?.identity.processIdentifier
+    return .held([PortHolder(pid: pid, state: .listen, address: .tcp(.anyV4, port: port))])
+  }
+
+  func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop {
+    let stop = SimulatedHolderStop()
+    let kernel = self.kernel
+    let target = Termination.Target(
+      members: { () throws(ProcessError) in
+        var living: [ProcessStatus] = []
+        for process in processes {
+          if let status = try process.living(kernel: kernel) { living.append(status) }
+        }
+        return living
+      },
+      send: { signal, members in kernel.send(signal, toAll: members) })
+    let termination = Termination(
+      scheduler: kernel.time, escalation: .standard(grace: .seconds(3)), target: target
+    ) { result in
+      kernel.time.after(.zero) { if !stop.isCancelled { completion(result.survivors.map(\.description)) } }
+    }
+    stop.termination = termination
+    termination.start()
+    return stop
+  }
 
   func awaitReadiness(
     of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
@@ -53,8 +80,8 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
       guard !token.isCancelled else { return }
       switch listener?.behaviour.onRequest {
       case .agrees(let after):
-        if let listener { self.kernel.later(after, listener) { $0.end(listener, .exited(0)) } }
-        completion(.agreed(nil))
+        if let listener { self.kernel.later(after, listener) { $0.clients.endOrWait(listener, .exited(0)) } }
+        completion(.agreed(port.flatMap { self.report(on: $0) }))
       case .refuses: completion(.refused("HTTP status 404"))
       case nil:
         self.kernel.time.after(.seconds(5)) { if !token.isCancelled { completion(.refused("timed out")) } }
@@ -63,10 +90,40 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     return token
   }
 
-  func clients(on ports: [ClientPort]) throws(ProcessError) -> [UInt16: Int] { [:] }
+  /// What it says of its clients: the truth, or nothing.
+  private func report(on port: UInt16) -> ReportedClients? {
+    guard self.kernel.random.chance(50) else { return nil }
+    return ReportedClients(connected: self.kernel.clients.connected(on: port).count, requests: 0)
+  }
+
+  func clients(on ports: [ClientPort]) throws(ProcessError) -> [UInt16: Int] {
+    var counts: [UInt16: Int] = [:]
+    try self.readTable()
+    for port in ports { counts[port.port] = self.visible(on: port).count }
+    return counts
+  }
 
   func disconnectClients(on port: ClientPort) throws(ProcessError) -> Disconnection {
-    Disconnection(ended: 0, left: 0)
+    try self.readTable()
+    let clients = self.visible(on: port)
+    guard self.kernel.faults.mayDestroySockets else {
+      return Disconnection(ended: 0, left: clients.count, obstacle: "EPERM")
+    }
+    self.kernel.clients.disconnect(clients, on: port.port)
+    return Disconnection(ended: clients.count, left: 0)
+  }
+
+  private func readTable() throws(ProcessError) {
+    guard
+      self.kernel.faults.tableFailures == 0 || !self.kernel.random.chance(self.kernel.faults.tableFailures)
+    else { throw ProcessError(.sockets, doing: "read the socket table") }
+  }
+
+  /// Connections whose end is one of the worker's processes, so far as it knows them.
+  private func visible(on port: ClientPort) -> [SimulatedClients.Client] {
+    let clients = self.kernel.clients.connected(on: port.port)
+    guard !clients.isEmpty, let members = port.members() else { return clients }
+    return clients.filter { members.contains($0.server.pid) }
   }
 
   func command(for definition: WorkerDefinition, start: Int) throws(ProcessError) -> PreparedWorker {
@@ -93,6 +150,14 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     if self.cleanupTime == .zero { return completion([]) }
     self.kernel.time.after(self.cleanupTime) { completion([]) }
   }
+}
+
+private final class SimulatedHolderStop: HolderStop {
+  var termination: Termination?
+  private(set) var isCancelled = false
+
+  func cancel() { self.isCancelled = true }
+  func skipToKill() { self.termination?.skipToKill() }
 }
 
 private final class Token: Cancellable {

@@ -23,6 +23,8 @@ final class SimulatedProcess {
   /// Its place in the master's list of children.
   var place: Int?
   var isDying = false
+  /// It was asked to end and waits for its clients.
+  var endsWhenAlone: TerminationStatus?
   var isStopped = false
   /// What it would do had it been continued.
   var pending: [() -> Void] = []

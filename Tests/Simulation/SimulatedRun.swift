@@ -36,7 +36,8 @@ package final class SimulatedRun {
     self.network = SimulatedNetwork(
       kernel: kernel, cleanupTime: schedule.cleanupTime, guards: schedule.guards, bug: bug)
     self.master = Master(
-      definitions: schedule.definitions, timeouts: ShutdownTimeouts(ports: RuleKeeper.portTimeout),
+      definitions: schedule.definitions,
+      timeouts: ShutdownTimeouts(clients: schedule.clientTimeout, ports: RuleKeeper.portTimeout),
       kernel: bug?.kernel(over: kernel) ?? kernel, scheduler: self.time, network: self.network,
       starter: self.network, cleanups: self.network, seed: random.next(),
       life: { definition, timeouts, seed in

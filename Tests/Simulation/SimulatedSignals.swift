@@ -85,7 +85,7 @@ extension SimulatedKernel {
 
   private func answer(_ answer: Behaviour.Answer, of process: SimulatedProcess) {
     guard case .ends(let after, let status) = answer else { return }
-    self.later(after, process) { $0.end(process, status) }
+    self.later(after, process) { $0.clients.endOrWait(process, status) }
   }
 
   /// Forgets who has not seen a signal, once that was complained about.

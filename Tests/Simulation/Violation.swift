@@ -12,6 +12,8 @@ package enum Rule: String, Sendable, CaseIterable {
   case noSignalToInnocents = "no signal goes to a worker that is not being ended"
   case signalsAreSeen = "who is stopped is continued, to see the signal"
   case gracesAreKept = "nobody is killed before the time it was given"
+  case clientsHaveTheirTime = "no client is disconnected from a worker that is not being ended, nor too early"
+  case clientsAreDisconnected = "a client that stays is disconnected when its time is over"
   case deadlinesAreKept = "every step ends within its time"
   case oneReport = "there is exactly one report"
   case reportIsTrue = "the report says what is left, and nothing else"

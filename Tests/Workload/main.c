@@ -14,6 +14,7 @@
 //   listen PORT            listens on 127.0.0.1:PORT and leaves every connection in the queue
 //   http PORT              answers every request with 200 and closes; POST /shutdown ends it
 //   http-stubborn PORT     the same, but POST /shutdown is answered and not obeyed
+//   listen6 PORT           listens on [::1]:PORT alone
 //   lend-listener PORT P   listens on 127.0.0.1:PORT and sends the socket to the Unix socket P
 //                          (SCM_RIGHTS), so that the port outlives this process
 //   notify TEXT            sends TEXT to NOTIFY_SOCKET, as sd_notify(3) does
@@ -65,6 +66,15 @@
 //   drain-on SIGNAL        `serve` stops at this signal once its clients have left
 //   no-reuse               `serve` does not set SO_REUSEADDR
 //   without-net-admin      no program executed from here on has CAP_NET_ADMIN
+//   littering.c
+//   borrow P FIFO WORD     listens on the Unix socket P, tells WORD, and keeps the socket it is sent there
+//   touch-in VAR NAME      makes a file in the directory that the variable of the environment names
+//   link-in VAR NAME PATH  makes a symbolic link there
+//   socket-in VAR NAME     listens on a Unix socket there, and hands it down to what it becomes
+//   deep-in VAR COUNT      makes as many directories there, one in the other
+//   listen-unix P          listens on the Unix socket P, or the abstract one if P begins with @
+//   lend-unix P            listens on an abstract socket and sends it to the Unix socket P, once that is there
+//   leave-ipc NAME         leaves System V memory, semaphores and messages, and POSIX memory /NAME
 //
 // Nothing here runs for longer than its life time limit, whatever happens to
 // the test that started it.
@@ -233,8 +243,7 @@ static void notify(const char *text) {
     close(fd);
 }
 
-static void lend_listener(int port, const char *path) {
-    int listening = listener(port);
+void lend(int listening, const char *path) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) fail("socket");
     connect_unix(fd, path);
@@ -314,6 +323,7 @@ static int elsewhere(char **words, int index) {
     if (last < 0) last = hide(words, index);
     if (last < 0) last = linger(words, index);
     if (last < 0) last = serve_clients(words, index);
+    if (last < 0) last = litter(words, index);
     return last;
 }
 
@@ -358,6 +368,8 @@ void perform(char **words, int index) {
             if (setsid() < 0) fail("setsid");
         } else if (strcmp(action, "listen") == 0) {
             listener(number(words[++index]));
+        } else if (strcmp(action, "listen6") == 0) {
+            listen_v6(number(words[++index]));
         } else if (strcmp(action, "http") == 0) {
             serve_http(number(words[++index]), 1);
         } else if (strcmp(action, "http-stubborn") == 0) {
@@ -372,7 +384,7 @@ void perform(char **words, int index) {
             join(words[++index]);
         } else if (strcmp(action, "lend-listener") == 0) {
             int port = number(words[++index]);
-            lend_listener(port, words[++index]);
+            lend(listener(port), words[++index]);
         } else if (strcmp(action, "notify") == 0) {
             notify(words[++index]);
         } else if (strcmp(action, "tell") == 0) {

@@ -27,6 +27,13 @@ int breed(char **words, int index);  // breeding.c: forks, and forks, and forks
 int hide(char **words, int index);   // hiding.c: looks like something else, or like nothing
 int linger(char **words, int index); // lingering.c: stays when others go
 int serve_clients(char **words, int index); // serving.c: has clients
+int litter(char **words, int index); // littering.c: leaves what is not a process
+
+// Sends the socket to the Unix socket at the path (SCM_RIGHTS).
+void lend(int listening, const char *path);
+
+// Listens on [::1] and on no address of IPv4.
+void listen_v6(int port);
 
 // Where the words and the environment were given, for who wants to wipe them.
 void remember_start(char **argv, char **environment);

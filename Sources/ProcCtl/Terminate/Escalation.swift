@@ -32,7 +32,7 @@ public struct Escalation: Sendable, Equatable {
   /// The longest a set that was sent KILL is waited for, however many of it have ended meanwhile.
   public static let longestKillWait = Escalation.killWait * Escalation.killPatience
 
-  static let killPatience = 4
+  package static let killPatience = 4
 
   /// A signal, a grace, KILL: the whole of most stops.
   public static func standard(

@@ -172,6 +172,9 @@ package final class ForeignStop {
     termination.start()
   }
 
+  /// Goes straight to KILL.
+  package func skipToKill() { self.termination?.skipToKill() }
+
   private func send(_ signal: Signal, to members: [ProcessStatus]) -> [(ProcessStatus, ProcessError)] {
     if signal == .kill { self.killCgroups(of: members) }
     for member in members {

@@ -25,9 +25,20 @@ public struct Survivor: Sendable, Hashable, CustomStringConvertible {
   package init(examining process: ProcessStatus, refusal: String?) {
     let channel = (try? ProcFile.read("/proc/\(process.processIdentifier)/wchan", limit: 256))
       .map { String(decoding: $0, as: UTF8.self) }
+    var hindrance = Survivor.hindrance(of: process.processIdentifier, waitingIn: channel)
+    if hindrance == nil, process.isDead { hindrance = Survivor.neglect(of: process) }
     self.init(
       process: process, waitChannel: channel == "0" || channel == "" ? nil : channel, refusal: refusal,
-      hindrance: Survivor.hindrance(of: process.processIdentifier, waitingIn: channel))
+      hindrance: hindrance)
+  }
+
+  /// A zombie is its parent's to wait for, and as long as that lives, nobody else's.
+  private static func neglect(of zombie: ProcessStatus) -> String? {
+    let parent = zombie.parent
+    guard parent.value > 0, let line = (try? ProcFile.read("/proc/\(parent)/stat", limit: 4096)) ?? nil,
+      let status = ProcessStatus(parsing: line)
+    else { return nil }
+    return "child of pid \(parent) (\(status.name.printable)), which lives and does not wait for it"
   }
 
   private static func hindrance(of process: ProcessIdentifier, waitingIn channel: String?) -> String? {

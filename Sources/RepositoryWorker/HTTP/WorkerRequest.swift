@@ -7,10 +7,14 @@ package struct WorkerRequest: Sendable {
   package var path: String
   package var headers: HTTPHeaders
   package var body: [UInt8]
+  /// Whether it came to a loopback address.
+  package var isLocal: Bool
 
   package init(
-    _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = HTTPHeaders(), body: [UInt8] = []
+    _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = HTTPHeaders(), body: [UInt8] = [],
+    isLocal: Bool = true
   ) {
+    self.isLocal = isLocal
     self.method = method
     self.path = String(target.prefix { $0 != "?" && $0 != "#" })
     self.headers = headers

@@ -6,12 +6,19 @@ package struct WorkerService: Sendable {
   package let mcp: MCPEndpoint
   package let shutdown: ShutdownCoordinator
 
-  package init(mcp: MCPEndpoint, shutdown: ShutdownCoordinator) {
+  package let hosts: HostPolicy
+
+  package init(mcp: MCPEndpoint, shutdown: ShutdownCoordinator, hosts: HostPolicy = HostPolicy()) {
     self.mcp = mcp
     self.shutdown = shutdown
+    self.hosts = hosts
   }
 
   package func respond(to request: WorkerRequest) async -> WorkerReply {
+    guard !request.isLocal || self.hosts.admits(request.headers["Host"]) else {
+      return .response(
+        .error(.misdirectedRequest, JSONRPCError(.invalidRequest, "this is no server of that name")))
+    }
     guard OriginPolicy.admits(request.headers["Origin"]) else {
       return .response(
         .error(.forbidden, JSONRPCError(.invalidRequest, "this origin may not use this server")))

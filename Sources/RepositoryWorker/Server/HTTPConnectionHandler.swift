@@ -13,8 +13,6 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
   static let bodyLimit = 1 << 20
   /// Bytes of a body over the limit that are read and dropped, so that the client gets to read why.
   static let discardLimit = 8 << 20
-  /// For a request to arrive once it has begun.
-  static let requestTimeout = TimeAmount.seconds(30)
 
   private enum State {
     case idle
@@ -26,13 +24,16 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
   }
 
   private let service: WorkerService
+  private let requestTimeout: TimeAmount
   private var state = State.idle
   private var deadline: Scheduled<Void>?
   /// Whoever works on the answer to the request.
   private var work: Task<Void, Never>?
 
-  init(service: WorkerService) {
+  /// - Parameter requestTimeout: For a request to arrive once it has begun.
+  init(service: WorkerService, requestTimeout: TimeAmount) {
     self.service = service
+    self.requestTimeout = requestTimeout
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -74,6 +75,14 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     }
   }
 
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    // A request whose head never comes to its end is not one that is awaited for ever.
+    if event is RequestBytesArrived, case .idle = self.state, self.deadline == nil {
+      self.startDeadline(context)
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
   func channelActive(context: ChannelHandlerContext) {
     // Who connects and says nothing is not kept; who has said something may come back to it later.
     self.startDeadline(context)
@@ -97,7 +106,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
   private func startDeadline(_ context: ChannelHandlerContext) {
     self.endDeadline()
     let channel = context.channel
-    self.deadline = context.eventLoop.scheduleTask(in: HTTPConnectionHandler.requestTimeout) {
+    self.deadline = context.eventLoop.scheduleTask(in: self.requestTimeout) {
       channel.close(promise: nil)
     }
   }
@@ -117,7 +126,9 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
   // MARK: Answering
 
   private func answer(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ body: [UInt8]) {
-    let request = WorkerRequest(head.method, head.uri, headers: head.headers, body: body)
+    let request = WorkerRequest(
+      head.method, head.uri, headers: head.headers, body: body,
+      isLocal: context.channel.localAddress?.isLoopback ?? true)
     let service = self.service
     let promise = context.eventLoop.makePromise(of: WorkerReply.self)
     let reply = promise.futureResult

@@ -2,16 +2,20 @@ internal import Glibc
 package import GracefulShutdown
 package import Logging
 package import SystemPackage
+internal import SystemdNotify
 
 /// What the command line says.
 package struct WorkerConfiguration: Sendable {
   /// As it was given.
   package var repository: FilePath
   package var socket: ListeningSocket
+  /// Names besides those of the loopback addresses.
+  package var allowedHosts: [String]
 
-  package init(repository: FilePath, socket: ListeningSocket) {
+  package init(repository: FilePath, socket: ListeningSocket, allowedHosts: [String] = []) {
     self.repository = repository
     self.socket = socket
+    self.allowedHosts = allowedHosts
   }
 }
 
@@ -53,7 +57,7 @@ package struct WorkerProcess: Sendable {
   private func run() async throws -> ShutdownReport {
     let path = try WorkerProcess.resolved(self.configuration.repository)
     let git = ProcCtlGit(repository: path, searchPath: WorkerProcess.environment("PATH") ?? "/usr/bin:/bin")
-    let repository = Repository(name: path.lastComponent?.string ?? path.string, git: git)
+    let repository = Repository(name: path.lastComponent?.string ?? path.string, git: BoundedGit(git))
     do {
       try await repository.check()
     } catch {
@@ -62,10 +66,28 @@ package struct WorkerProcess: Sendable {
     let mcp = MCPEndpoint(
       methods: MCPMethods(repository: repository, serverVersion: WorkerProcess.version),
       shutdown: self.shutdown)
+    let service = WorkerService(
+      mcp: mcp, shutdown: self.shutdown, hosts: HostPolicy(allowed: self.configuration.allowedHosts))
     let server = try await WorkerServer.start(
-      on: self.configuration.socket, service: WorkerService(mcp: mcp, shutdown: self.shutdown),
-      logger: self.logger)
+      on: self.configuration.socket, service: service, logger: self.logger)
+    self.notify { try ServiceNotifier().ready(status: "serving \(repository.name)") }
+    let phases = self.shutdown.phases
+    Task {
+      for await phase in phases where phase != .running {
+        self.notify { try ServiceNotifier().stopping() }
+        break
+      }
+    }
     return await server.run()
+  }
+
+  /// Tells whoever started us, if that wants to know (sd_notify(3)). A worker that cannot say so still works.
+  private func notify(_ tell: () throws -> Void) {
+    do {
+      try tell()
+    } catch {
+      self.logger.warning("\(error)")
+    }
   }
 
   /// The directory's absolute path without symbolic links (realpath(3)).

@@ -23,9 +23,11 @@ package final class WorkerServer: Sendable {
   /// Listens and serves from then on. Everything it opens is closed by the cleanups of the service's
   /// coordinator.
   ///
+  /// - Parameter requestTimeout: For a request to arrive once it has begun.
   /// - Throws: `WorkerError` when it cannot listen there.
   package static func start(
-    on socket: ListeningSocket, service: WorkerService, logger: Logger
+    on socket: ListeningSocket, service: WorkerService, logger: Logger,
+    requestTimeout: Duration = .seconds(30)
   ) async throws(WorkerError) -> WorkerServer {
     let connections = Connections()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -36,9 +38,11 @@ package final class WorkerServer: Sendable {
       .childChannelInitializer { channel in
         connections.add(channel)
         return channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(RequestBytesHandler())
           try channel.pipeline.syncOperations.configureHTTPServerPipeline(
             withPipeliningAssistance: true, withErrorHandling: true)
-          try channel.pipeline.syncOperations.addHandler(HTTPConnectionHandler(service: service))
+          try channel.pipeline.syncOperations.addHandler(
+            HTTPConnectionHandler(service: service, requestTimeout: TimeAmount(requestTimeout)))
         }
       }
     do {

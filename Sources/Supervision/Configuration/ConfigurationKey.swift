@@ -1,7 +1,7 @@
 /// The keys a configuration may have, table by table.
 package enum ConfigurationKey {
   static let root = ["shutdown", "master", "workers", "cleanups", "repositories"]
-  static let shutdown = ["graceful", "clients", "workers", "ports", "cleanup"]
+  static let shutdown = ["graceful", "clients", "workers", "ports", "cleanup", "force-foreign"]
   static let master = [
     "control", "health", "log-directory", "log-format", "log-size", "log-keep", "user", "group",
   ]
@@ -10,7 +10,7 @@ package enum ConfigurationKey {
     "command", "port", "preset", "listen", "ready", "stop", "restart", "backoff", "start-timeout", "check",
     "directory",
     "environment", "user", "group", "capabilities", "no-new-privileges", "limits", "umask", "nice",
-    "oom-score", "contain", "cleanup",
+    "oom-score", "contain", "cleanup", "runtime-directory", "temporary-directory", "remove-ipc",
   ]
   /// A worker's, but for the port, which is each repository's own.
   static let repositories = ["file"] + worker.filter { $0 != "port" }
@@ -41,8 +41,6 @@ package enum ConfigurationKey {
 
   /// What this version refuses. `[repositories]` has the same keys as `workers.*`.
   package static let unavailable = [
-    Unavailable("master", "control"),
-    Unavailable("master", "health"),
     Unavailable("workers.*", "listen", value: "inherit"),
     Unavailable("workers.*", "check"),
     Unavailable("workers.*", "cleanup"),

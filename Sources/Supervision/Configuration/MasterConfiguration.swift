@@ -5,10 +5,12 @@ public struct MasterConfiguration: Sendable, Equatable {
   /// Where it was read from, without links; nil if it is no file's.
   public var file: FilePath?
   public var shutdown: ShutdownTimeouts
+  /// Whether who has a worker's port after its end is ended even if it is none of ours.
+  public var forceForeign = false
   /// The control socket; nil for the default place.
   public var control: FilePath?
-  /// `HOST:PORT` of the health endpoint; nil for none.
-  public var health: String?
+  /// Where the health endpoint listens; nil for none.
+  public var health: HealthAddress?
   public var logDirectory: FilePath?
   public var logFormat: LogFormat
   /// How large a file in the log directory may become, in bytes; 0 for no limit.
@@ -29,7 +31,7 @@ public struct MasterConfiguration: Sendable, Equatable {
   public static let defaultLogKeep = 3
 
   public init(
-    shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: String? = nil,
+    shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: HealthAddress? = nil,
     logDirectory: FilePath? = nil, logFormat: LogFormat = .text,
     logSize: Int = MasterConfiguration.defaultLogSize,
     logKeep: Int = MasterConfiguration.defaultLogKeep, user: String? = nil,

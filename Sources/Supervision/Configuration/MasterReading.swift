@@ -7,6 +7,7 @@ extension ConfigurationReader {
     let root = self.admit(document, keys: ConfigurationKey.root)
     let (shutdown, workersFrom) = self.shutdownTimeouts(in: root)
     var configuration = MasterConfiguration(shutdown: shutdown, workers: [])
+    configuration.forceForeign = self.forceForeign(in: root)
     self.readMaster(in: root, into: &configuration)
 
     var roster = WorkerRoster()
@@ -23,6 +24,7 @@ extension ConfigurationReader {
       self.readRepositories(node, shutdown: shutdown, workersFrom: workersFrom, into: &roster)
     }
     configuration.workers = roster.workers
+    self.refuseSharedPort(of: configuration, in: root)
     self.refuseTakenLogs(configuration, in: root)
     configuration.cleanups = self.cleanups(in: root, timeout: shutdown.cleanup)
     if configuration.workers.isEmpty, self.problems.isEmpty {
@@ -43,12 +45,8 @@ extension ConfigurationReader {
     {
       self.report(line, "\"control\" is longer than the 107 bytes a socket's path can have: \(control)")
     }
-    configuration.health = self.string("health", in: table, mustBe: "HOST:PORT") { text in
-      guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
-        let port = UInt16(text[text.index(after: colon)...]), port > 0
-      else { return nil }
-      return text
-    }
+    configuration.health = self.string(
+      "health", in: table, mustBe: "ADDRESS:PORT or unix:/PATH", as: HealthAddress.init)
     configuration.logDirectory = self.path("log-directory", in: table)
     configuration.logFormat = self.choice("log-format", in: table) ?? .text
     if let size = self.byteCount("log-size", in: table) { configuration.logSize = size }
@@ -58,6 +56,13 @@ extension ConfigurationReader {
     if configuration.user == nil, let line = table["group"]?.line, table["user"] == nil {
       self.report(line, "\"group\" of [master] needs \"user\"")
     }
+  }
+
+  private mutating func refuseSharedPort(of configuration: MasterConfiguration, in root: TOMLNode) {
+    guard let port = configuration.health?.port, let line = root["master"]?["health"]?.line,
+      let worker = configuration.workers.first(where: { $0.port == port })
+    else { return }
+    self.report(line, "port \(port) of \"health\" is already taken by worker \"\(worker.name)\"")
   }
 
   private mutating func readWorker(

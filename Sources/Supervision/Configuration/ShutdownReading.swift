@@ -33,6 +33,12 @@ extension ConfigurationReader {
   /// Reads `[shutdown]` and the variables that override it.
   ///
   /// - Returns: the timeouts, and who had the last word on `workers`.
+  mutating func forceForeign(in root: TOMLNode) -> Bool {
+    // What is the matter with the table itself is said by who reads the timeouts.
+    guard let node = root["shutdown"], case .table = node.value else { return false }
+    return self.boolean("force-foreign", in: node) ?? false
+  }
+
   mutating func shutdownTimeouts(in root: TOMLNode) -> (
     timeouts: ShutdownTimeouts, workersFrom: TimeoutSource
   ) {

@@ -61,6 +61,12 @@ public struct WorkerDefinition: Sendable, Equatable {
   /// -1000 (never killed) to 1000 (killed first).
   public var outOfMemoryScore: Int32?
   public var contain: ContainmentChoice
+  /// Whether each start gets a directory of its own, named in RUNTIME_DIRECTORY and removed after its end.
+  public var hasRuntimeDirectory = false
+  /// The same, named in TMPDIR.
+  public var hasTemporaryDirectory = false
+  /// Whether System V and POSIX objects of its user are removed after its end.
+  public var removesIPC = false
 
   /// Creates a worker from code. Braces in the command and in the environment stand for themselves.
   ///

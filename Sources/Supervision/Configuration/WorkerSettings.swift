@@ -26,6 +26,9 @@ struct WorkerSettings {
   var nice: Int32?
   var outOfMemoryScore: Int32?
   var contain = ContainmentChoice.automatic
+  var hasRuntimeDirectory = false
+  var hasTemporaryDirectory = false
+  var removesIPC = false
 
   /// What cannot work without a port, in the user's words, and where it is written.
   var needsPort: [(what: String, line: Int)] = []
@@ -46,6 +49,9 @@ struct WorkerSettings {
       user: self.user, group: self.group, capabilities: self.capabilities,
       noNewPrivileges: self.noNewPrivileges, limits: self.limits, umask: self.umask, nice: self.nice,
       outOfMemoryScore: self.outOfMemoryScore, contain: self.contain)
+    worker.hasRuntimeDirectory = self.hasRuntimeDirectory
+    worker.hasTemporaryDirectory = self.hasTemporaryDirectory
+    worker.removesIPC = self.removesIPC
     worker.command = (self.command ?? []).map { $0.filling(values) }
     worker.environment = self.environment.mapValues { $0.filling(values) }
     worker.stop = worker.stop.map { $0.filling(values, in: directory) }
@@ -92,6 +98,12 @@ extension ConfigurationReader {
     settings.startTimeout = self.duration("start-timeout", in: table)
     self.readRights(of: table, into: &settings)
     settings.contain = self.choice("contain", in: table) ?? .automatic
+    settings.hasRuntimeDirectory = self.boolean("runtime-directory", in: table) ?? false
+    settings.hasTemporaryDirectory = self.boolean("temporary-directory", in: table) ?? false
+    settings.removesIPC = self.boolean("remove-ipc", in: table) ?? false
+    if settings.removesIPC, table["user"] == nil, let line = table["remove-ipc"]?.line {
+      self.report(line, "\"remove-ipc\" needs a \"user\": what is removed is told by its owner")
+    }
     return settings
   }
 

@@ -18,19 +18,24 @@ final class ClientWatch {
     self.scheduler = scheduler
   }
 
-  /// The workers watched, in order.
-  var watched: [Int] { self.due.keys.sorted() }
+  /// The workers that are being stopped: each look is at all of them, so that it is as young for each.
+  private(set) var watched: Set<Int> = []
 
-  /// Looks at this worker then, or sooner; nil ends the watch.
+  /// Looks at this worker then, or sooner; nil if no look is planned.
   func watch(_ worker: Int, at instant: MonotonicInstant?) {
+    self.watched.insert(worker)
     self.due[worker] = instant
     if let instant { self.arm(for: instant) }
   }
 
-  /// Whether a look is worth while before something is done to this worker.
-  func wantsRefresh(before worker: Int) -> Bool {
-    guard self.due[worker] != nil else { return false }
-    return self.lastLook.map { $0.duration(to: self.scheduler.now) > Self.freshness } ?? true
+  /// Whether the last look is too old to decide by.
+  var isStale: Bool {
+    self.lastLook.map { $0.duration(to: self.scheduler.now) > Self.freshness } ?? true
+  }
+
+  func forget(_ worker: Int) {
+    self.watched.remove(worker)
+    self.due[worker] = nil
   }
 
   /// A look begins now.

@@ -12,15 +12,20 @@ final class LoopNetwork: WorkerNetwork {
     self.loop = loop
   }
 
-  func holder(ofPort port: UInt16) -> String? {
+  func verdict(onPort port: UInt16) -> PortVerdict {
     do throws(ProcessError) {
-      let state = try self.state(ofPort: port)
-      // The caller says "held by" itself.
-      if case .held(let holders) = state { return holders.map(\.description).joined(separator: "; ") }
-      return state.isFreeForReuse ? nil : "\(state)"
+      return PortVerdict(try self.state(ofPort: port))
     } catch {
-      // A port we cannot judge is not called free.
-      return "\(error)"
+      return .unknown("\(error)")
+    }
+  }
+
+  func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop {
+    do throws(ProcessError) {
+      return try LoopHolderStop(processes, on: self.loop, completion: completion)
+    } catch {
+      let why = "\(error)"
+      return CancellableTimer(self.loop.schedule(at: self.loop.now) { completion([why]) }, on: self.loop)
     }
   }
 
@@ -52,7 +57,7 @@ final class LoopNetwork: WorkerNetwork {
   }
 }
 
-final class CancellableTimer: Cancellable {
+final class CancellableTimer: HolderStop {
   private let timer: TimerIdentifier
   private let loop: EventLoop
 
@@ -64,6 +69,8 @@ final class CancellableTimer: Cancellable {
   func cancel() {
     self.loop.cancel(self.timer)
   }
+
+  func skipToKill() {}
 }
 
 private final class NothingUnderWay: Cancellable {

@@ -9,14 +9,16 @@ final class LoopStarter: WorkerStarter {
   private let plan: ContainmentPlan
   /// Where workers' output goes; nil to where ours goes.
   private let logs: WorkerLogs?
+  private let directories: WorkerDirectories
   private let loop: EventLoop
   private var notifySockets: [String: NotifySocket] = [:]
   /// Told when a worker's process says READY=1: the worker's name and the sender.
   var whenNotified: ((String, Notification) -> Void)?
 
-  init(plan: ContainmentPlan, logs: WorkerLogs?, loop: EventLoop) {
+  init(plan: ContainmentPlan, logs: WorkerLogs?, directories: WorkerDirectories, loop: EventLoop) {
     self.plan = plan
     self.logs = logs
+    self.directories = directories
     self.loop = loop
   }
 
@@ -33,6 +35,9 @@ final class LoopStarter: WorkerStarter {
       let socket = try self.notifySocket(of: definition.name)
       command.environment = command.environment.setting(
         "NOTIFY_SOCKET", to: ByteString(socket.environmentValue))
+    }
+    for (name, value) in try self.directories.make(for: definition, start: start + 1) {
+      command.environment = command.environment.setting(ByteString(name), to: ByteString(value))
     }
     command.directory = definition.directory
     command.setup = try definition.childSetup()

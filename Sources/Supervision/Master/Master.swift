@@ -26,13 +26,23 @@ package final class Master {
   /// Who remembers what runs, for a master after this one.
   package var ledger: (any WorkerLedger)?
   var lastResort: LastResort?
+  /// Who cleans what workers leave besides processes.
+  package var resources: (any WorkerResources)?
+  /// What of that is still there, in this stop.
+  var uncleaned: [String] = []
+  /// Whether who has a worker's port after its end is ended even if it is not ours.
+  package var endsForeignHolders = false
+
+  /// What keeps a process from ending, if anything is to be seen of that: `D nfs_wait`.
+  package var describeWait: ((ProcessIdentifier) -> String?)?
 
   private var order: any ShutdownPolicy
   package var phase: ShutdownOrder.Phase { self.order.phase }
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []
   private var isDraining = false
   private var wasReady = false
-  private var stopReason = ""
+  private(set) var stopReason = ""
+  private(set) var stopBegan: MonotonicInstant?
   var noChildren = false
   var sweep: Termination?
   /// Why the sweep could not tell whether somebody is left.
@@ -46,6 +56,10 @@ package final class Master {
   var lastStatus = ""
   var lastReport: MonotonicInstant?
   var reportTimer: TimerIdentifier?
+  /// The longest a stop can take, if everything uses all of its time.
+  package private(set) lazy var longestStop = StopBudget(
+    workers: self.workers.map(\.definition), timeouts: self.timeouts, cleanups: self.cleanups.longest
+  ).total
   /// How many workers are in each state: asking a thousand of them at every event would be slow.
   var counts: [WorkerState: Int] = [:]
 
@@ -115,6 +129,7 @@ package final class Master {
   package func stop(reason: String) {
     guard self.phase == .running else { return }
     self.stopReason = reason
+    self.stopBegan = self.scheduler.now
     self.advance(.stop)
   }
 
@@ -127,6 +142,7 @@ package final class Master {
   /// Goes straight to KILL, for workers and cleanups.
   package func kill() {
     self.push(.kill) { $0.skipToKill() }
+    if self.phase != .running { for worker in self.workers { worker.portStop?.skipToKill() } }
     if self.phase == .cleaning { self.cleanups.kill() }
   }
 
@@ -164,6 +180,7 @@ package final class Master {
       let before = worker.life.state
       let effects = worker.life.handle(event, at: self.scheduler.now)
       if worker.life.state != before {
+        worker.since = self.scheduler.now
         self.counts[before, default: 0] -= 1
         self.counts[worker.life.state, default: 0] += 1
       }
@@ -177,18 +194,9 @@ package final class Master {
   private func perform(_ effect: WorkerLife.Effect, for worker: WorkerRecord) {
     switch effect {
     case .checkPort:
-      let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
-      if let port = worker.definition.port, let holder {
-        self.observer?.happened(.portBlocked(worker: worker.definition.name, port: port, holder: holder))
-      }
-      self.post(worker, .portChecked(holder: holder))
+      self.clearPort(of: worker, isOver: false)
     case .verifyPort:
-      let holder = worker.definition.port.flatMap { self.network.holder(ofPort: $0) }
-      if let port = worker.definition.port {
-        self.observer?.happened(
-          .portVerified(worker: worker.definition.name, port: port, holder: holder))
-      }
-      self.post(worker, .portVerified(holder: holder))
+      self.clearPort(of: worker, isOver: true)
     case .spawn:
       self.spawn(worker)
     case .awaitReadiness:
@@ -217,6 +225,7 @@ package final class Master {
     case .release:
       self.release(worker)
       self.ledger?.ended(worker: worker.definition.name)
+      self.resourcesEnded(worker)
     case .lookAtClients(let instant): self.watchClients(of: worker, at: instant)
     case .clientsChanged(let count): self.clientsChanged(count, of: worker)
     case .disconnectClients: self.disconnectClients(of: worker)
@@ -229,6 +238,7 @@ package final class Master {
             worker: worker.definition.name, after: self.scheduler.now.duration(to: instant)))
       }
     case .entered(let state, let why):
+      if state == .stopping { self.resourcesStopping(worker) }
       self.observer?.workerChanged(
         worker.definition.name, state, why, pid: worker.program?.processIdentifier)
     }
@@ -252,6 +262,7 @@ package final class Master {
       worker.leader = leader
       worker.leaderRuns = true
       worker.lastSignal = nil
+      worker.isAsked = false
       self.leaders[leader.processIdentifier] = worker
       self.noChildren = false
       self.reaper.hold(leader.processIdentifier)

@@ -19,12 +19,16 @@ extension Master {
 
   /// Before something is decided about the worker: as things are, not as they were a second ago.
   func refreshClients(before worker: WorkerRecord) {
-    if self.clientWatch.wantsRefresh(before: worker.index) { self.lookAtClients() }
+    if worker.life.watchesClients, self.clientWatch.isStale { self.lookAtClients() }
   }
 
   private func lookAtClients() {
     self.clientWatch.begin()
-    let workers = self.clientWatch.watched.map { self.workers[$0] }
+    let workers = self.clientWatch.watched.sorted().map { self.workers[$0] }.filter { worker in
+      if !worker.life.watchesClients { self.clientWatch.forget(worker.index) }
+      return worker.life.watchesClients
+    }
+    guard !workers.isEmpty else { return }
     self.sets.invalidate()
     let ports = workers.compactMap { self.clientPort(of: $0) }
     do throws(ProcessError) {

@@ -17,11 +17,15 @@ public final class MasterProcess {
   private let kernel = LinuxKernel()
   private let plan: ContainmentPlan
   private let starter: LoopStarter
-  private let cleanups: CommandCleanups
+  private let cleanups: OrderedCleanups
+  private let resources: LoopResources
   private let master: Master
   private let signals: SignalReader
   private let service: ServiceReporter
   private let ledger: MasterLedger
+  private let doors: MasterDoors
+  private let desk: MasterDesk
+  private let progress: TerminalProgress?
   private let recorder: MasterRecorder
   private let logFiles: MasterLogFiles?
   private let workerLogs: WorkerLogs?
@@ -42,11 +46,13 @@ public final class MasterProcess {
   ///   - logFiles: Those the logger writes to, if any: opened here, once we are who we shall be.
   ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
   ///   - guardProgram: The `procctl` that guards are run with.
+  ///   - version: What the master says its version is.
+  ///   - progress: Where a person watches a stop; nil where nobody does.
   /// - Throws: `ProcessError` if the machine refuses what the configuration asks for.
   public init(
     _ configuration: MasterConfiguration, logger: Logger, logFiles: MasterLogFiles? = nil,
     notifier: ServiceNotifier,
-    guardProgram: Executable = .name("procctl")
+    guardProgram: Executable = .name("procctl"), version: String = "", progress: ProgressDisplay? = nil
   ) throws(ProcessError) {
     self.configuration = configuration
     self.logger = logger
@@ -62,6 +68,7 @@ public final class MasterProcess {
       throw ProcessError(
         .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
     }
+    self.doors = try MasterDoors(configuration, loop: self.loop, logger: logger)
     // Root opened what it must; cgroups and logs are as whom we supervise as finds them.
     let identity = try MasterIdentity.assume(configuration)
     try logFiles?.open()
@@ -72,26 +79,65 @@ public final class MasterProcess {
         directory: directory, limits: .init(size: configuration.logSize, keep: configuration.logKeep),
         workers: configuration.workers.map(\.name), loop: loop, logger: logger)
     }
-    self.starter = LoopStarter(plan: self.plan, logs: self.workerLogs, loop: self.loop)
-    self.cleanups = CommandCleanups(configuration.cleanups, kernel: self.kernel, scheduler: self.loop)
+    self.resources = LoopResources(
+      directories: WorkerDirectories(
+        configuration: LedgerName(of: configuration.file).configuration, scheduler: self.loop))
+    self.starter = LoopStarter(
+      plan: self.plan, logs: self.workerLogs, directories: self.resources.directories, loop: self.loop)
+    self.cleanups = OrderedCleanups(
+      configuration.cleanups.map(Cleanup.command), kernel: self.kernel, loop: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
     self.master = Master(
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
+    let (loop, master) = (self.loop, self.master)
+    self.desk = MasterDesk(
+      master,
+      context: SnapshotContext(
+        version: version, configuration: LedgerName(of: configuration.file).configuration, began: .now),
+      facts: MasterFigures(
+        kernel: self.kernel, ports: Set(configuration.workers.compactMap(\.port)),
+        droppedLines: { LogOutput.standardError.droppedLines + (logFiles?.lostLines ?? 0) }),
+      logger: logger)
+    self.progress = progress.map { display in
+      TerminalProgress(
+        on: loop, output: display.output, isColored: display.isColored,
+        progress: { [unowned master] in master.stopProgress(shown: $0, clients: $1) })
+    }
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
     self.recorder = MasterRecorder(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger)
     self.observers.append(self.recorder)
     self.master.observer = self
-    self.cleanups.whenTold = { [unowned self] in self.happened($0) }
+    self.master.resources = self.resources
+    self.cleanups.whenHappened = { [unowned self] event in self.happened(event) }
+    self.master.endsForeignHolders = configuration.forceForeign
+    let kernel = self.kernel
+    self.master.describeWait = { WaitState.describe($0, kernel: kernel) }
+    if let display = self.progress { self.observers.append(display) }
     self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
   }
 
+  /// Adds a cleanup to those of the configuration. All of them run one after another once every worker
+  /// has ended, the last one added first.
+  ///
+  /// The body runs on a thread of its own, with all signals blocked, and may block. When its time is
+  /// over it has failed, the next one begins, and the exit does not wait for it: it goes on until the
+  /// process ends. An error it throws fails it too; the exit status is 6 then.
+  ///
+  /// Call it before ``run()``, or from the loop's thread.
+  public func addCleanup(
+    _ name: String, timeout: Duration = .seconds(10), body: @escaping @Sendable () throws -> Void
+  ) {
+    self.cleanups.add(.closure(ClosureCleanup(name: name, timeout: timeout, body: body)))
+  }
+
   /// Supervises until told to stop, and returns the exit status that says how it went:
-  /// 0 clean, 2 a worker needed a signal beyond being asked, 3 one needed KILL,
-  /// 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 and above an internal error.
+  /// 0 clean, 1 clients were disconnected by force, 2 a worker needed a signal beyond being asked,
+  /// 3 one needed KILL, 4 a port is still held, 5 a process is left, 6 a cleanup failed, 100 and above an
+  /// internal error.
   public func run() -> Int32 {
     do throws(ProcessError) {
       try self.loop.watch(self.signals.descriptor, for: .readable) { [unowned self] _ in self.readSignals() }
@@ -101,6 +147,7 @@ public final class MasterProcess {
       }
       self.logContainment()
       self.service.startWatchdog()
+      if let observer = self.doors.open(to: self.desk) { self.observers.append(observer) }
       self.workerLogs?.begin()
       self.recorder.begin()
       self.endLeftoversThenStart()
@@ -108,6 +155,8 @@ public final class MasterProcess {
     } catch {
       self.outlive(error)
     }
+    self.progress?.end()
+    self.doors.close()
     self.limitExit()
     self.master.lastResort?.end()
     let leftCgroup = self.plan.remove()
@@ -154,6 +203,7 @@ public final class MasterProcess {
       self.service.status(
         "ending what the last run left", extendingBy: longest + self.master.longestStart + .seconds(10))
     } completion: { [unowned self] in
+      self.resources.directories.removeAbandoned()
       // Told to stop meanwhile, it has no use for workers.
       if self.master.phase == .running { self.master.start() }
     }

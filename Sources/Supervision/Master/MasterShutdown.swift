@@ -5,6 +5,8 @@ internal import ProcCtl
 extension Master {
   /// Descendants that belong to no worker, or to one that could not be ended.
   func beginSweep() {
+    // Who has a port of a worker that is stopped is a stranger like all.
+    for worker in self.workers { worker.portStop?.cancel() }
     let strangers = self.hasStrangers()
     let target = Termination.Target(
       members: { [unowned self] () throws(ProcessError) in
@@ -69,10 +71,11 @@ extension Master {
       }
       // What never ran holds nothing: somebody had the port before us, and the worker was blocked.
       guard worker.life.starts > 0 else { continue }
-      if let port = worker.definition.port, let holder = self.network.holder(ofPort: port) {
+      if let port = worker.definition.port, let holder = self.holder(ofPortOf: worker) {
         self.outcome.heldPorts.append("\(port) (\(worker.definition.name)) held by \(holder)")
       }
     }
+    self.resourcesOver()
     // ECHILD is the kernel's proof; a survivor list that is empty without it would be a lie.
     if self.outcome.survivors.isEmpty, !self.noChildrenLeft() {
       self.outcome.survivors.append(
@@ -85,7 +88,7 @@ extension Master {
     self.stopLooking()
     self.reportNow()
     self.cleanups.run { [unowned self] failures in
-      self.outcome.failedCleanups = failures
+      self.outcome.failedCleanups += failures
       self.advance(.cleaned)
     }
   }

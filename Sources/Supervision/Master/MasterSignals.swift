@@ -3,6 +3,7 @@ internal import ProcCtl
 /// How a master asks its workers to end, in words and by signals.
 extension Master {
   func send(_ request: StopRequest, to worker: WorkerRecord) {
+    worker.isAsked = true
     self.note(worker, "asked by \(request)")
     self.observer?.happened(.requested(worker: worker.definition.name, request))
     let members = (self.membersInReach(of: worker) ?? []).map(\.processIdentifier)

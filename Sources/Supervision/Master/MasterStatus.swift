@@ -29,18 +29,10 @@ extension Master {
 
   private func description(of worker: WorkerRecord) -> String {
     guard let leader = worker.leader else { return "\(worker.definition.name) (\(worker.life.state))" }
+    let pid = worker.program?.processIdentifier ?? leader.processIdentifier
     let clients = worker.life.clients > 0 ? ", \(Self.clients(worker.life.clients))" : ""
-    return "\(worker.definition.name) (pid \(leader.processIdentifier)\(clients))"
-  }
-
-  /// The longest a stop can take, if everything uses all of its time.
-  package var longestStop: Duration {
-    let slowest = self.workers.map { worker in
-      worker.definition.stop.reduce(Duration.zero) { $0 + $1.wait } + Escalation.longestKillWait
-    }.max()
-    let sweep = EscalationRun<StopRequest>.leftoverGrace + Escalation.longestKillWait
-    let ports = self.workers.contains { $0.definition.port != nil } ? self.timeouts.ports : .zero
-    return (slowest ?? .zero) + ports + sweep + self.cleanups.longest
+    let wait = self.phase == .running ? nil : self.describeWait?(pid)
+    return "\(worker.definition.name) (pid \(pid)\(wait.map { ", \($0)" } ?? "")\(clients))"
   }
 
   /// The longest until every worker that is starting is ready or given up.

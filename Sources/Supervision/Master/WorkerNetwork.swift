@@ -3,8 +3,12 @@ package import ProcCtl
 /// What the master asks of the network on behalf of workers. One conformance
 /// talks to sockets, the other is simulated.
 package protocol WorkerNetwork: AnyObject {
-  /// Who has the port, as text for people; nil if a worker could bind it now.
-  func holder(ofPort port: UInt16) -> String?
+  /// Whether a worker could bind the port now, and who is in the way.
+  func verdict(onPort port: UInt16) -> PortVerdict
+
+  /// Ends these processes with all below them, whoever's they are, by TERM and then KILL; calls back
+  /// once, later, with who survived.
+  func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop
 
   /// Looks for readiness until it is found; the handler is called once then,
   /// unless the attempt is cancelled first.

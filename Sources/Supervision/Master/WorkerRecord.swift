@@ -12,6 +12,10 @@ final class WorkerRecord {
   var guardian: GuardedStart?
   /// What its processes were last sent, so that a repeated KILL is said once.
   var lastSignal: Signal?
+  /// Whether it was asked in words to stop, since it was started last.
+  var isAsked = false
+  /// When it came into its present state; nil for before anything happened.
+  var since: MonotonicInstant?
   /// The environment's mark on everything this worker starts.
   let cookie: ByteString
   /// Whose group a signal goes to where nobody can be seen. Unreaped, a process has its group's number for
@@ -27,6 +31,9 @@ final class WorkerRecord {
   var timer: TimerIdentifier?
   var readiness: (any Cancellable)?
   var request: (any Cancellable)?
+  /// What has been tried about who has its port since its last end.
+  var portClearing: PortClearing?
+  var portStop: (any HolderStop)?
 
   init(index: Int, definition: WorkerDefinition, life: any WorkerPolicy, cookie: ByteString) {
     self.index = index

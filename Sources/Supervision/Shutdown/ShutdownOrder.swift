@@ -1,7 +1,7 @@
 /// The order of a master's phases, from running to its report: events in, effects
 /// out, each phase once and none left out. A value without clock or I/O.
 package struct ShutdownOrder: ShutdownPolicy {
-  package enum Phase: Sendable, Equatable {
+  package enum Phase: Sendable, Equatable, CaseIterable {
     case running
     /// Workers are being ended.
     case stopping

@@ -39,7 +39,8 @@ package struct ClientDrain: Sendable, Equatable {
   private var hasDisconnected = false
   private var hasPushed = false
   private var hasCountedSignal = false
-  private var isOver = false
+  /// KILL has been sent: nothing is to be decided any more.
+  package private(set) var isOver = false
   private var pause = ClientDrain.firstPause
   private var nextPoll: MonotonicInstant?
   private var soon: MonotonicInstant?

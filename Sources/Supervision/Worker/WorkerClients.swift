@@ -2,6 +2,10 @@ internal import ProcCtl
 
 /// The clients of a worker that is being stopped: what ``ClientDrain`` decides, in its life.
 extension WorkerLife {
+  package var watchesClients: Bool {
+    self.state == .stopping && self.definition.port != nil && self.drain?.isOver == false
+  }
+
   package var clients: Int { self.drain?.connected ?? 0 }
 
   /// From the ask on.

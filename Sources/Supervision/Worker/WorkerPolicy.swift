@@ -12,6 +12,8 @@ package protocol WorkerPolicy: Sendable {
   var trouble: String? { get }
   /// How many clients are connected while it is being stopped, as far as is known.
   var clients: Int { get }
+  /// Whether what it decides may depend on who is connected.
+  var watchesClients: Bool { get }
   /// How many clients had to be disconnected by force in its last stop.
   var clientsForced: Int { get }
 

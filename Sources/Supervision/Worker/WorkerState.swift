@@ -1,7 +1,7 @@
 internal import ProcCtl
 
 /// Where a worker is in its life.
-package enum WorkerState: Sendable, Equatable {
+package enum WorkerState: Sendable, Equatable, CaseIterable {
   /// Not started yet.
   case waiting
   /// Its program runs and has not said it is ready.

@@ -167,7 +167,18 @@ struct ConfigurationProblemTests {
       ),
       ("shutdown = 1\n", "procctl.toml:1: \"shutdown\" must be a table, not an integer"),
       ("[[master]]\n", "procctl.toml:1: \"master\" must be a table, not an array"),
-      ("[master]\nhealth = \"x:1\"\n", "procctl.toml:2: \"health\" is not available in this version"),
+      (
+        "[master]\nhealth = \"x:1\"\n",
+        "procctl.toml:2: \"health\" must be ADDRESS:PORT or unix:/PATH, not \"x:1\""
+      ),
+      (
+        "[master]\nhealth = \"unix:run/health.sock\"\n",
+        "procctl.toml:2: \"health\" must be ADDRESS:PORT or unix:/PATH, not \"unix:run/health.sock\""
+      ),
+      (
+        "[master]\nhealth = \"[::1]:80\"\n[workers.a]\ncommand = [\"x\"]\nport = 80\n",
+        "procctl.toml:2: port 80 of \"health\" is already taken by worker \"a\""
+      ),
       (
         "[master]\ngroup = \"web\"\n", "procctl.toml:2: \"group\" of [master] needs \"user\""
       ),

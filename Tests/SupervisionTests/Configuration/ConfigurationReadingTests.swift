@@ -199,7 +199,7 @@ struct ConfigurationReadingTests {
       ready = "fd"
       contain = "pid-namespace"
       """, unavailable: [])
-    #expect(configuration.health == "127.0.0.1:9180")
+    #expect(configuration.health == HealthAddress("127.0.0.1:9180"))
     #expect(configuration.workers[0].ready == .exec(["/bin/sh", "-c", "test -e /run/a && true"]))
     #expect(
       configuration.workers[0].check

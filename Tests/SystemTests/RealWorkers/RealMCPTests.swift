@@ -14,11 +14,13 @@ extension SystemTests {
        {"tool": "read_file", "arguments": {"path": "../../etc/passwd"}, "expect": "", "error": true}]
       """
 
-    private func repositoryWorker(_ repository: String, port: UInt16) -> TestWorker {
+    private func repositoryWorker(
+      _ repository: String, port: UInt16, ready: String = "http:/health", _ line: String = ""
+    ) -> TestWorker {
       TestWorker(
         "alpha",
         program: ["\(Programs.directory)/repository-worker", "--repository", repository, "--port", "{port}"],
-        port: port, ready: "http:/health")
+        port: port, ready: ready, line)
     }
 
     private func status(of repository: String) -> String {
@@ -46,12 +48,14 @@ extension SystemTests {
       }
     }
 
-    @Test("several clients of different revisions at once")
+    @Test("several clients of different revisions at once, of a worker that says itself when it is ready")
     func manyClients() async throws {
       try await withSession { session in
         let port = try session.freePort()
+        let stop = "stop = [ { request = \"POST /shutdown\", wait = \"10s\" } ]"
         let master = try MasterRun(
-          session, [self.repositoryWorker(try await session.repository(), port: port)])
+          session,
+          [self.repositoryWorker(try await session.repository(), port: port, ready: "notify", stop)])
         try await master.allReady()
         let stateless = try await RealClient(session, .stateless, port: port)
         let legacy = try await RealClient(session, .legacy, port: port)

@@ -30,16 +30,17 @@ extension SystemTests {
         #expect(took >= .seconds(1) && took < .seconds(5))
         #expect(try await reader.end().outputText.hasSuffix("cut off\n"))
       }
-      // The control: without the preset's second signal it is still there in the end.
+      // The control: without the preset's second signal it is there until its client is disconnected by
+      // force, a quarter of its time before KILL, or until KILL where that cannot be done.
       try await withSession { session in
         let port = try session.freePort()
         let master = try MasterRun(
           session, preamble: self.brief,
-          [try self.uvicorn("stop = [ { signal = \"TERM\", wait = \"3s\" } ]", port: port)])
+          [try self.uvicorn("stop = [ { signal = \"TERM\", wait = \"4s\" } ]", port: port)])
         try await master.allReady()
         let reader = try await session.reader(port, "/events")
         let (result, took) = try await master.stop()
-        #expect(result.ending == .exited(3), "\(result.errors)")
+        #expect(result.ending == .exited(1) || result.ending == .exited(3), "\(result.errors)")
         #expect(took >= .seconds(3))
         _ = try await reader.end()
       }

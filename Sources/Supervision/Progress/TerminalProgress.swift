@@ -1,0 +1,103 @@
+internal import CProcCtl
+internal import Glibc
+internal import ProcCtl
+internal import SystemPackage
+internal import SystemdNotify
+
+/// Shows a stop at the terminal that the log goes to, as long as it takes: the log goes on above.
+///
+/// The terminal is written to through a descriptor of its own that does not block, so that one whose output
+/// is held (Ctrl-S) holds up nothing. Confined to the loop's thread.
+final class TerminalProgress: MasterObserver {
+  /// What stays the same is not drawn more often than the eye wants.
+  private static let interval = Duration.milliseconds(100)
+
+  private let loop: EventLoop
+  private let output: LogOutput
+  private let isColored: Bool
+  private let progress: (_ shown: (Int) -> Int, _ clients: [String: Int]) -> StopProgress?
+  private var terminal: FileDescriptor?
+  private var previous: FileDescriptor?
+  private var timer: TimerIdentifier?
+  private var clients: [String: Int] = [:]
+
+  /// - Parameter progress: How the stop stands, with so many workers as the function says for those left.
+  init(
+    on loop: EventLoop, output: LogOutput, isColored: Bool,
+    progress: @escaping (_ shown: (Int) -> Int, _ clients: [String: Int]) -> StopProgress?
+  ) {
+    self.loop = loop
+    self.output = output
+    self.isColored = isColored
+    self.progress = progress
+  }
+
+  func workerChanged(_ name: String, _ state: WorkerState, _ why: String, pid: ProcessIdentifier?) {}
+
+  func happened(_ event: MasterEvent) {
+    if case .clientsChanged(let worker, let connected) = event { self.clients[worker] = connected }
+  }
+
+  func stopBegan(_ reason: String, budget: Duration) {
+    // A new description of the same terminal: what is set on it is not set for whoever else has it (open(2)).
+    let number = cprocctl_open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0)
+    guard number >= 0 else { return }
+    let terminal = FileDescriptor(rawValue: number)
+    self.terminal = terminal
+    self.previous = self.output.replaceDescriptor(terminal)
+    self.schedule()
+  }
+
+  func ended(_ outcome: ShutdownOutcome) { self.end() }
+
+  /// Takes everything away and leaves the terminal as it was.
+  func end() {
+    if let timer = self.timer { self.loop.cancel(timer) }
+    self.timer = nil
+    guard let terminal = self.terminal, let previous = self.previous else { return }
+    self.output.show(footer: [])
+    self.output.replaceDescriptor(previous)
+    Glibc.close(terminal.rawValue)
+    self.terminal = nil
+    self.previous = nil
+  }
+
+  /// The first time after a while: a stop that is over by then has nothing to show.
+  private func schedule() {
+    self.timer = self.loop.schedule(at: self.loop.now.advanced(by: Self.interval)) { [unowned self] in
+      self.draw()
+      self.schedule()
+    }
+  }
+
+  private func draw() {
+    guard let terminal = self.terminal else { return }
+    var (columns, rows): (Int32, Int32) = (0, 0)
+    // Asked each time: it may have been resized.
+    guard cprocctl_window_size(terminal.rawValue, &columns, &rows) == 0 else { return }
+    let layout = StopProgressLayout(
+      // A terminal that does not know its size has the usual one.
+      columns: columns > 0 ? Int(columns) : 80, rows: rows > 0 ? Int(rows) : 24, isColored: self.isColored)
+    let progress = self.progress({ layout.shownWorkers(of: $0) }, self.clients)
+    self.output.show(footer: progress.map { layout.lines(for: $0) } ?? [])
+  }
+}
+
+extension Master {
+  /// What a person is shown of the stop; nil unless one is going on.
+  func stopProgress(shown: (Int) -> Int, clients: [String: Int]) -> StopProgress? {
+    guard self.phase != .running, self.phase != .ended, let began = self.stopBegan else { return nil }
+    let now = self.scheduler.now
+    let total = self.workers.count
+    let left = self.workers.lazy.filter { !$0.life.state.isFinal }
+    let workers = left.prefix(shown(total - self.finalCount)).map { worker in
+      StopProgress.Worker(
+        name: worker.definition.name, state: "\(worker.life.state)",
+        elapsed: worker.since?.duration(to: now) ?? .zero, step: worker.step,
+        pid: worker.program?.processIdentifier.value, clients: clients[worker.definition.name])
+    }
+    return StopProgress(
+      status: self.status, stopped: self.finalCount, total: total, elapsed: began.duration(to: now),
+      budget: self.longestStop, workers: Array(workers))
+  }
+}

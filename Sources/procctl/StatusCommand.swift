@@ -1,0 +1,77 @@
+internal import ArgumentParser
+internal import ProcCtl
+internal import Supervision
+
+struct StatusCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Says how a running master and its workers are.",
+    discussion: """
+      Asks the master of CONFIG, or of procctl.toml in the current directory, or, without either, the \
+      only one that runs.
+
+      Exit status: 0 if every worker is ready; 1 if not, or if it is being stopped; 64 usage, or \
+      several masters run; 69 no master answers; 77 no permission.
+      """)
+
+  @Argument(help: ArgumentHelp("The configuration of the master.", valueName: "config"))
+  var config: String?
+
+  @Option(help: ArgumentHelp("The master's control socket.", valueName: "path"))
+  var control: String?
+
+  @Flag(help: "Write one line of JSON.")
+  var json = false
+
+  private struct Answer: Codable { var master: MasterStatusSnapshot }
+  private struct Nothing: Codable {}
+
+  /// A master that does not answer for so long does not turn its loop.
+  static let patience = Duration.seconds(10)
+
+  func execute(command: [ByteString]?) -> Int32 {
+    do throws(ControlledMasterChoice.Obstacle) {
+      let client = try ControlledMasterChoice.connect(control: self.control, configuration: self.config)
+      return self.ask(client)
+    } catch {
+      Message.error("status: \(error.text)")
+      return error.status
+    }
+  }
+
+  private func ask(_ client: ControlClient) -> Int32 {
+    do {
+      try client.send("Status", Nothing())
+      let master = try client.reply(as: Answer.self, by: .now.advanced(by: Self.patience)).value.master
+      if self.json {
+        JSONLine.write(master, to: 1)
+      } else {
+        Message.write(StatusText.text(of: master), to: 1)
+      }
+      return master.ready ? ExitStatus.success : ExitStatus.notReady
+    } catch {
+      Message.error("status: \(ControlFailure.text(of: error, from: client))")
+      return ExitStatus.unavailable
+    }
+  }
+}
+
+/// Why a master did not do what it was asked, in words.
+enum ControlFailure {
+  static func text(of error: any Error, from client: ControlClient) -> String {
+    guard let failure = error as? ControlClient.Failure else { return "\(error)" }
+    switch failure {
+    case .closed: return "the master at \(client.path) has ended or hung up"
+    case .timedOut: return "the master at \(client.path) does not answer"
+    case .refused(let error):
+      switch error.name {
+      case ControlInterface.name + ".NoSuchWorker":
+        return "there is no worker \(error.parameters["worker"] ?? "")"
+      case ControlInterface.name + ".Stopping":
+        return "the master is being stopped: \(error.parameters["reason"] ?? "")"
+      case "": return "the answer of \(client.path) makes no sense"
+      default: return error.name
+      }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import Glibc
+import ProcCtl
+import Supervision
+import Synchronization
+import SystemPackage
+import Testing
+
+@Suite struct OrderedCleanupTests {
+  /// What was called, from several threads.
+  private final class Record: Sendable {
+    private let entries = Mutex<[String]>([])
+    func add(_ entry: String) { self.entries.withLock { $0.append(entry) } }
+    var all: [String] { self.entries.withLock { $0 } }
+  }
+
+  private struct Refusal: Error, CustomStringConvertible {
+    var description: String { "refused" }
+  }
+
+  /// A process without children.
+  private final class LonelyKernel: Kernel {
+    var now: MonotonicInstant { .now }
+    let selfIdentifier = ProcessIdentifier(getpid())
+    func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
+      throw ProcessError(.spawn, doing: "start \(command.executable)")
+    }
+    func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus? { nil }
+    func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] { [] }
+    func allProcesses() throws(ProcessError) -> [ProcessStatus] { [] }
+    func cookie(of process: ProcessIdentifier) throws(ProcessError) -> ByteString? { nil }
+    func peekExit(of child: ProcessIdentifier) -> TerminationStatus? { nil }
+    func peekAnyExit() -> AnyChildExit { .noChildren }
+    func reap(_ child: ProcessIdentifier) -> TerminationStatus? { nil }
+    func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery { .gone }
+    func send(
+      _ signal: Signal, toGroupOf child: ProcessIdentifier
+    ) throws(ProcessError) -> SignalDelivery { .gone }
+  }
+
+  /// Runs them to the end; a loop that does not end within the limit fails the test.
+  private func run(
+    _ cleanups: [Cleanup], adding more: [Cleanup] = [], meanwhile: (OrderedCleanups) -> Void = { _ in }
+  ) throws -> (failures: [String], events: [String]) {
+    let loop = try EventLoop()
+    let ordered = OrderedCleanups(cleanups, kernel: LonelyKernel(), loop: loop)
+    for cleanup in more { ordered.add(cleanup) }
+    var events: [String] = []
+    ordered.whenHappened = { event in
+      switch event {
+      case .cleanupBegan(let name): events.append("\(name) began")
+      case .cleanupEnded(let name, let failure): events.append("\(name) ended \(failure ?? "well")")
+      default: break
+      }
+    }
+    var failures: [String]?
+    ordered.run { given in
+      failures = given
+      loop.stop()
+    }
+    meanwhile(ordered)
+    loop.schedule(at: loop.now.advanced(by: .seconds(20))) { loop.stop() }
+    try loop.run()
+    return (try #require(failures), events)
+  }
+
+  private func closure(
+    _ name: String, timeout: Duration = .seconds(10), _ body: @escaping @Sendable () throws -> Void
+  ) -> Cleanup {
+    .closure(ClosureCleanup(name: name, timeout: timeout, body: body))
+  }
+
+  @Test func theLastRegisteredRunsFirstWhateverItIs() throws {
+    let record = Record()
+    let command = Cleanup.command(CleanupCommand(name: "command", command: ["nothing"], timeout: .seconds(1)))
+    let (failures, events) = try self.run(
+      [command, self.closure("first") { record.add("first") }],
+      adding: [self.closure("added") { record.add("added") }])
+    #expect(record.all == ["added", "first"])
+    #expect(failures.count == 1 && failures[0].hasPrefix("command: start"))
+    #expect(
+      events.prefix(5) == [
+        "added began", "added ended well", "first began", "first ended well", "command began",
+      ])
+  }
+
+  @Test func anErrorFailsItAndTheNextOneRuns() throws {
+    let record = Record()
+    let (failures, events) = try self.run([
+      self.closure("after") { record.add("after") }, self.closure("bad") { throw Refusal() },
+    ])
+    #expect(failures == ["bad: refused"])
+    #expect(record.all == ["after"])
+    #expect(events.contains("bad ended refused"))
+  }
+
+  @Test func whatBlocksForEverIsLeftWhenItsTimeIsOver() throws {
+    let record = Record()
+    var ends: [Int32] = [-1, -1]
+    try #require(pipe(&ends) == 0)
+    let (reading, writing) = (ends[0], ends[1])
+    let (failures, _) = try self.run([
+      self.closure("after") { record.add("after") },
+      self.closure("stuck", timeout: .milliseconds(50)) {
+        var byte: UInt8 = 0
+        _ = read(reading, &byte, 1)
+        record.add("late")
+        close(reading)
+      },
+    ])
+    #expect(failures.count == 1 && failures[0].hasPrefix("stuck: not done within"))
+    #expect(record.all == ["after"])
+    // What ends after its time is nobody's news.
+    close(writing)
+  }
+
+  @Test func killSkipsTheRest() throws {
+    let record = Record()
+    var ends: [Int32] = [-1, -1]
+    try #require(pipe(&ends) == 0)
+    let (reading, writing) = (ends[0], ends[1])
+    let (failures, _) = try self.run([
+      self.closure("after") { record.add("after") },
+      self.closure("stuck") {
+        var byte: UInt8 = 0
+        _ = read(reading, &byte, 1)
+        close(reading)
+      },
+    ]) { $0.kill() }
+    #expect(failures == ["after: skipped", "stuck: left before it was done"])
+    #expect(record.all.isEmpty)
+    close(writing)
+  }
+}

@@ -1,0 +1,72 @@
+import Glibc
+import Testing
+
+extension SystemTests {
+  /// `procctl check`: the longest a stop can take.
+  @Suite struct Check {
+    @Test("a stop of a deaf worker takes no longer, and not much less than its steps")
+    func measured() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let master = try MasterRun(
+          session,
+          [
+            TestWorker(
+              "deaf", ["ignore", "TERM", "ignore", "INT", "tell", Bytes(fifo.path), "up"],
+              "stop = [ { signal = \"TERM\", wait = \"1s\" }, { signal = \"INT\", wait = \"500ms\" } ]")
+          ])
+        try await fifo.expect("up")
+        let check = try await session.procctl("check", "--json", Bytes(session.path("procctl.toml"))).end()
+        #expect(check.ending == .exited(0))
+        let number = try #require(check.outputText.firstMatch(of: /"longest_stop_seconds":([0-9.]+)/))
+        let longest = try #require(Double(number.1))
+        // The steps; KILL, four times over; what is left over.
+        #expect(longest == 1.5 + 8 + 13)
+        try await master.expect("all workers are ready")
+        let (result, took) = try await master.stop()
+        #expect(result.ending == .exited(3))
+        #expect(took >= .milliseconds(1500) && took < .seconds(longest))
+        #expect(result.errors.contains("at-most=22.5s"))
+      }
+    }
+
+    @Test("compared with a time, and with a unit file")
+    func compared() async throws {
+      try await withSession { session in
+        let config = Bytes(try session.write(TestWorker("a", ["hold"]).table + "\n", to: "procctl.toml"))
+        func check(_ arguments: Bytes...) async throws -> TestProcess.Result {
+          try await session.procctl(["check", config] + arguments).end()
+        }
+        // TERM 15 s, INT 5 s, KILL 8 s, what is left over 13 s.
+        #expect(try await check("--timeout-stop", "41s").ending == .exited(0))
+        let short = try await check("--timeout-stop", "40s")
+        #expect(short.ending == .exited(1) && short.outputText.contains("too short by 1s"))
+        let unit = Bytes(
+          try session.write(
+            "[Service]\nType=notify\nTimeoutStopSec=30\nDelegate=yes\n", to: "procctl.service"))
+        let compared = try await check("--unit", unit)
+        #expect(compared.ending == .exited(1) && compared.outputText.contains("too short by 11s"))
+        #expect(compared.errors.contains("KillMode=control-group"))
+        #expect(!compared.errors.contains("NotifyAccess"))
+        #expect(try await check().ending == .exited(0))
+        #expect(try await check("--unit", "/no/such.service").ending == .exited(69))
+        #expect(try await check("--unit", unit, "--timeout-stop", "1s").ending == .exited(64))
+      }
+    }
+
+    @Test("says what run --check says, and refuses what it refuses")
+    func sameAsRun() async throws {
+      try await withSession { session in
+        let config = Bytes(
+          try session.write("[workers.a]\ncommand = [\"no-such-program\"]\n", to: "procctl.toml"))
+        let check = try await session.procctl("check", config).end()
+        let run = try await session.procctl("run", "--check", config).end()
+        #expect(check.ending == .exited(0) && check.errors == run.errors)
+        #expect(check.errors.contains("no-such-program"))
+        #expect(check.outputText.hasPrefix(run.outputText))
+        let bad = Bytes(try session.write("[workers.a]\nport = 0\n", to: "bad.toml"))
+        #expect(try await session.procctl("check", bad).end().ending == .exited(78))
+      }
+    }
+  }
+}
