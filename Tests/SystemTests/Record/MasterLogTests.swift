@@ -21,7 +21,10 @@ extension SystemTests {
           let master = try MasterRun(
             session, preamble: self.preamble(session.directory), [TestWorker("alpha", ["hold"])])
           try await master.allReady()
-          #expect(self.text(session, "debug.log").components(of: "all workers are ready") == stop)
+          // The console has it first.
+          try await session.until("the debug log has it") {
+            self.text(session, "debug.log").components(of: "all workers are ready") == stop
+          }
           #expect(self.text(session, "shutdown.log").components(of: "stopping: SIGTERM") == stop - 1)
           let (result, _) = try await master.stop()
           #expect(result.ending == .exited(0))
