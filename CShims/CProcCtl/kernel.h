@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -194,6 +195,22 @@ static inline int64_t cprocctl_wall_clock_nanoseconds(void) {
 static inline int cprocctl_set_receive_timeout(int fd, int seconds) {
     struct timeval limit = {.tv_sec = seconds, .tv_usec = 0};
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+// The calling thread before all that are not of real time; its children are not (sched(7)).
+static inline int cprocctl_take_precedence(void) {
+    struct sched_param first = {.sched_priority = 1};
+    return sched_setscheduler(0, SCHED_RR | 0x40000000 /* SCHED_RESET_ON_FORK */, &first);
+}
+
+static inline int cprocctl_give_precedence_back(void) {
+    struct sched_param none = {.sched_priority = 0};
+    return sched_setscheduler(0, SCHED_OTHER | 0x40000000 /* may not be taken back without rights */, &none);
+}
+
+// Whether the calling thread is scheduled as most are.
+static inline int cprocctl_is_without_precedence(void) {
+    return (sched_getscheduler(0) & ~0x40000000) == SCHED_OTHER;
 }
 
 static inline int cprocctl_set_send_timeout(int fd, int seconds) {

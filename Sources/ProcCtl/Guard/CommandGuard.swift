@@ -281,7 +281,8 @@ package final class CommandGuard {
   private func terminate(with escalation: Escalation) {
     let target = Termination.Target(
       members: { [self] () throws(ProcessError) in try self.members() },
-      send: { [self] signal, members in self.send(signal, to: members) })
+      send: { [self] signal, members in self.send(signal, to: members) },
+      urgently: { [self] body in self.kernel.urgently(body) })
     let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
       [self] result in
       self.ended(result)

@@ -46,6 +46,10 @@ package protocol Kernel: AnyObject {
   /// Sends the signal to the process group of a child that is not reaped yet
   /// (unreaped, the child pins the group's number).
   func send(_ signal: Signal, toGroupOf child: ProcessIdentifier) throws(ProcessError) -> SignalDelivery
+
+  /// Runs the body, a look and the signals that follow from it, without letting others come in between
+  /// where that can be had: who forks and exits all the time is somebody else a moment after the look.
+  func urgently(_ body: () -> Void)
 }
 
 /// The children of this process. To wait(2) they are all the same, but each is
@@ -80,6 +84,8 @@ package enum SignalDelivery: Equatable, Sendable {
 }
 
 extension Kernel {
+  package func urgently(_ body: () -> Void) { body() }
+
   package func childrenByOrigin() throws(ProcessError) -> ChildrenByOrigin? {
     ChildrenByOrigin(adoptable: try self.children(of: self.selfIdentifier), started: [])
   }

@@ -12,6 +12,17 @@ package final class LinuxKernel: Kernel {
 
   package var now: MonotonicInstant { .now }
 
+  private var mayTakePrecedence = true
+
+  /// With CAP_SYS_NICE the thread is one of real time for as long as the body runs (sched(7)): among many that
+  /// never pause, it would have to wait for all of them between its look and its signals.
+  package func urgently(_ body: () -> Void) {
+    guard self.mayTakePrecedence, cprocctl_is_without_precedence() == 1 else { return body() }
+    self.mayTakePrecedence = cprocctl_take_precedence() == 0
+    defer { if self.mayTakePrecedence { _ = cprocctl_give_precedence_back() } }
+    body()
+  }
+
   /// Makes sure that /proc shows this process and its children. Where it does not
   /// (not mounted, another pid namespace's, no descriptor left to open it with) a set
   /// of processes would look empty and not be.

@@ -141,7 +141,7 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   /// so while killing we also look again, at growing intervals.
   private mutating func killAgain(at now: MonotonicInstant) -> [Action] {
     let next = min(self.deadline, now.advanced(by: self.nextSweep))
-    self.nextSweep = min(self.nextSweep * 2, .milliseconds(250))
+    self.nextSweep = min(self.nextSweep * 2, .milliseconds(100))
     return [.signal(.kill), .wait(until: next)]
   }
 }

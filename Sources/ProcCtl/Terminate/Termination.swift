@@ -15,11 +15,15 @@ package final class Termination {
     /// Sends the signal to these members; returns who refused it. Without members,
     /// to whatever can be reached without knowing them.
     package var send: (Signal, [ProcessStatus]) -> [(ProcessStatus, ProcessError)]
+    /// Runs a look and the KILL that follows with nobody in between, where that can be had.
+    package var urgently: (() -> Void) -> Void
 
     package init(
       members: @escaping () throws(ProcessError) -> [ProcessStatus],
-      send: @escaping (Signal, [ProcessStatus]) -> [(ProcessStatus, ProcessError)]
+      send: @escaping (Signal, [ProcessStatus]) -> [(ProcessStatus, ProcessError)],
+      urgently: @escaping (() -> Void) -> Void = { $0() }
     ) {
+      self.urgently = urgently
       self.members = members
       self.send = send
     }
@@ -75,7 +79,7 @@ package final class Termination {
   private func advance(_ step: @escaping Advance) {
     guard self.completion != nil else { return }
     self.pending.append(step)
-    self.look()
+    if self.run.isKilling { self.target.urgently { self.look() } } else { self.look() }
   }
 
   private func look() {

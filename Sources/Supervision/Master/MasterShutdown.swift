@@ -13,7 +13,8 @@ extension Master {
         self.sets.invalidate()
         return try self.everyoneLeft()
       },
-      send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) })
+      send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) },
+      urgently: { [unowned self] body in self.kernel.urgently(body) })
     // What survived KILL as part of a worker is not asked again.
     let escalation =
       strangers ? Escalation.standard(grace: EscalationRun<StopRequest>.leftoverGrace) : Escalation(steps: [])

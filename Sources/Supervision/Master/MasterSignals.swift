@@ -35,6 +35,14 @@ extension Master {
   }
 
   func send(_ signal: Signal, to worker: WorkerRecord) {
+    if signal == .kill {
+      self.kernel.urgently { self.deliver(signal, to: worker) }
+    } else {
+      self.deliver(signal, to: worker)
+    }
+  }
+
+  private func deliver(_ signal: Signal, to worker: WorkerRecord) {
     // After a kill everyone may have changed.
     if signal == .kill {
       self.sets.invalidate()
