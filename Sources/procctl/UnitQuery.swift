@@ -21,6 +21,9 @@ enum UnitQuery {
       return ServiceSettings(unitFile: String(decoding: content, as: UTF8.self))
     }
     let settings = ServiceSettings(shown: try self.show(unit))
+    if let state = settings.loadState, state != "loaded" {
+      throw ProcessError(.invalidArgument, doing: "systemd has no unit \(unit): \(state)")
+    }
     guard settings.timeoutStop != nil else {
       throw ProcessError(
         .invalidArgument, doing: "systemd does not say how long it waits for \(unit) to stop")

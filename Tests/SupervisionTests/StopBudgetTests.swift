@@ -66,6 +66,10 @@ struct ServiceSettingsTests {
       shown: "Type=notify\nTimeoutStopUSec=2min\nKillMode=mixed\nDelegate=yes\nNotifyAccess=main\n")
     #expect(settings.timeoutStop == .finite(.seconds(120)))
     #expect(settings.obstacles == [])
+    #expect(settings.loadState == nil)
+    #expect(
+      ServiceSettings(shown: "TimeoutStopUSec=1min 30s\nLoadState=not-found\n").loadState == "not-found")
+    #expect(ServiceSettings.properties.contains("LoadState"))
   }
 
   @Test("a unit file, with what systemd takes where it says nothing")

@@ -5,6 +5,8 @@ package struct ServiceSettings: Sendable, Equatable {
   package var notifyAccess: String?
   package var type: String?
   package var delegate: String?
+  /// Whether systemd has the unit: it answers for one that it has not as well, with what it would take.
+  package var loadState: String?
 
   package init() {}
 
@@ -13,7 +15,7 @@ package struct ServiceSettings: Sendable, Equatable {
     for line in text.split(separator: "\n") { self.set(line, timeout: ["TimeoutStopUSec"]) }
   }
 
-  package static let properties = "TimeoutStopUSec,KillMode,NotifyAccess,Type,Delegate"
+  package static let properties = "TimeoutStopUSec,KillMode,NotifyAccess,Type,Delegate,LoadState"
 
   /// The text of a unit file (systemd.unit(5)), with what systemd takes where it says nothing.
   package init(unitFile text: String) {
@@ -53,6 +55,7 @@ package struct ServiceSettings: Sendable, Equatable {
     case "NotifyAccess": self.notifyAccess = value
     case "Type": self.type = value
     case "Delegate": self.delegate = value
+    case "LoadState": self.loadState = value
     case _ where timeout.contains(name):
       // In a unit file, 0 is no limit (systemd.service(5)).
       let span = SystemdTimeSpan(value)

@@ -39,7 +39,7 @@ int open_descriptors(void) {
     return count;
 }
 
-static void check(const char *name, int holds, const char *what) {
+void expect(const char *name, int holds, const char *what) {
     checked++;
     if (holds) return;
     failed++;
@@ -58,7 +58,7 @@ static char *read_all(int fd) {
 
 void expect_lines(const char *name, struct procctl_child_setup setup, const char *const *lines) {
     int before = open_descriptors(), pipes[2];
-    if (pipe2(pipes, O_CLOEXEC) != 0) return check(name, 0, "no pipe");
+    if (pipe2(pipes, O_CLOEXEC) != 0) return expect(name, 0, "no pipe");
     // What the case passes, and the output.
     size_t count = setup.descriptor_count;
     struct procctl_descriptor *descriptors = malloc((count + 1) * sizeof *descriptors);
@@ -73,23 +73,23 @@ void expect_lines(const char *name, struct procctl_child_setup setup, const char
     free(descriptors);
     if (status != 0) {
         fprintf(stderr, "%s: stage %d, error %s\n", name, result.stage, strerror(result.error));
-        check(name, 0, "did not start");
+        expect(name, 0, "did not start");
     } else {
         char *text = read_all(pipes[0]);
         int ended = 0;
-        check(name, waitpid(result.pid, &ended, 0) == result.pid && ended == 0, "did not exit with 0");
+        expect(name, waitpid(result.pid, &ended, 0) == result.pid && ended == 0, "did not exit with 0");
         for (; *lines != NULL; lines++) {
             char line[200];
             snprintf(line, sizeof line, *lines, result.pid);
             int found = strstr(text, line) != NULL;
-            check(name, found, line);
+            expect(name, found, line);
             if (!found) fprintf(stderr, "%s\n", text);
         }
         free(text);
         close(result.pidfd);
     }
     close(pipes[0]);
-    check(name, open_descriptors() == before, "leaves descriptors open");
+    expect(name, open_descriptors() == before, "leaves descriptors open");
 }
 
 void expect_failure(const char *name, struct procctl_child_setup setup, int stage, int error) {
@@ -102,10 +102,10 @@ void expect_failure(const char *name, struct procctl_child_setup setup, int stag
                 result.stage, result.error, stage, error);
         if (status == 0) waitpid(result.pid, NULL, 0);
     }
-    check(name, holds, "did not fail as it should");
-    check(name, result.pid == -1 || status == 0, "names a process");
-    check(name, open_descriptors() == before, "leaves descriptors open");
-    check(name, waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "leaves a child behind");
+    expect(name, holds, "did not fail as it should");
+    expect(name, result.pid == -1 || status == 0, "names a process");
+    expect(name, open_descriptors() == before, "leaves descriptors open");
+    expect(name, waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "leaves a child behind");
 }
 
 void expect_failure_denied(const char *name, struct procctl_child_setup setup, int stage, long call,
@@ -113,14 +113,14 @@ void expect_failure_denied(const char *name, struct procctl_child_setup setup, i
     pid_t pid = fork();
     if (pid == 0) {
         checked = failed = 0;
-        check(name, deny_call(call, argument, EPERM) == 0, "no seccomp here");
+        expect(name, deny_call(call, argument, EPERM) == 0, "no seccomp here");
         expect_failure(name, setup, stage, EPERM);
         // Not exit: the search for leaks needs calls that may be denied.
         _exit(failed > 0);
     }
     int status = -1;
     waitpid(pid, &status, 0);
-    check(name, status == 0, "failed with a denied call");
+    expect(name, status == 0, "failed with a denied call");
 }
 
 int summary(void) {

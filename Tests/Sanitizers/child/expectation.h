@@ -8,6 +8,9 @@
 // A set-up that changes nothing and would run this command.
 struct procctl_child_setup plain_setup(char *const *command);
 
+// Counts an expectation, and says what is the matter if it does not hold.
+void expect(const char *name, int holds, const char *what);
+
 // The child runs, its program prints to descriptor 1, and each of the lines
 // (ended by NULL) is in what it prints, with the child's number for %d.
 void expect_lines(const char *name, struct procctl_child_setup setup, const char *const *lines);

@@ -3,6 +3,7 @@
 // purpose instead, which they must report: else they see nothing.
 #define _GNU_SOURCE
 #include "expectation.h"
+#include "last_resort.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -255,6 +256,7 @@ static int mistake(const char *kind) {
     volatile int limit = INT_MAX;
     volatile char *memory = malloc(8);
     if (strcmp(kind, "child") == 0) return overflow_in_child();
+    if (strcmp(kind, "handler") == 0) return overflow_in_handler();
     if (strcmp(kind, "heap") == 0) memory[limit > 0 ? 8 : 0] = 1;
     if (strcmp(kind, "undefined") == 0) limit = limit + 1;
     if (strcmp(kind, "leak") == 0) memory = NULL;
@@ -270,6 +272,7 @@ int main(int count, char **arguments) {
     descriptors();
     privileges();
     execution();
+    last_resort();
     procctl_release_clean_pages();
     if (procctl_argument_count() != 1 || procctl_argument(0) == NULL || procctl_argument(1) != NULL ||
         procctl_argument(-1) != NULL || procctl_argument(INT_MIN) != NULL)

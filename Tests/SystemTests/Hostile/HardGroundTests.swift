@@ -88,13 +88,19 @@ extension SystemTests {
 
     @Test(
       "with an empty environment nobody is left", .needs(.cgroup, "to know them by it"),
-      arguments: Keeper.possible)
+      .needs(.root, "directories of its own in place of the machine's"), arguments: Keeper.possible)
     func noEnvironment(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let process = try self.start(session, keeper, fifo) { launch in
-          launch.arguments = ["-i", Bytes(launch.program)] + launch.arguments
-          launch.program = "/usr/bin/env"
+          // Without variables it takes /run/procctl and /var/lib/procctl: here they are this test's.
+          launch.arguments =
+            [
+              "--mount", "--propagation", "private", "/bin/sh", "-ec",
+              "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; exec /usr/bin/env -i \"$@\"", "sh",
+              Bytes(launch.program),
+            ] + launch.arguments
+          launch.program = "/usr/bin/unshare"
         }
         _ = try await Self.workload.stand(fifo)
         #expect(ProcTable.bytes("/proc/\(process.pid)/environ")?.isEmpty == true)

@@ -12,11 +12,13 @@ extension SystemTests {
       let port = try session.freePort()
       let path = Bytes(fifo.path)
       return [
-        TestWorker("obedient", ["exit-on", "TERM", "0", "tell", path, "up"], containment.line),
+        TestWorker(
+          "obedient", ["exit-on", "TERM", "0", "tell", path, "up"], containment.line,
+          "stop = [ { signal = \"TERM\", wait = \"2s\" }, { signal = \"KILL\", wait = \"500ms\" } ]"),
         TestWorker(
           "deaf", ["child", "ignore", "TERM", "tell", path, "deaf", "end", "listen", "{port}", "hold"],
           port: port, ready: "tcp", containment.line,
-          "stop = [ { signal = \"TERM\", wait = \"300ms\" }, { signal = \"KILL\" } ]"),
+          "stop = [ { signal = \"TERM\", wait = \"300ms\" }, { signal = \"KILL\", wait = \"500ms\" } ]"),
       ]
     }
 
@@ -36,9 +38,12 @@ extension SystemTests {
       return try await master.stop().result
     }
 
-    @Test(
-      "101: epoll fails, and the workers are asked and ended step by step", arguments: Containment.possible)
-    func eventLoop(_ containment: Containment) async throws {
+    @Test("101: epoll fails, and the workers are asked and ended step by step")
+    func eventLoop() async throws {
+      try await concurrently(Containment.possible) { try await self.eventLoop($0) }
+    }
+
+    private func eventLoop(_ containment: Containment) async throws {
       try await withSession { session in
         let result = try await self.stop(session, containment, [Fault("epoll_wait", .from(1), "EINVAL")])
         #expect(session.members().isEmpty, "at the moment it returns")
@@ -50,9 +55,12 @@ extension SystemTests {
       }
     }
 
-    @Test(
-      "102: nothing is left to wait with, and the workers are killed", arguments: Containment.possible)
-    func abandoned(_ containment: Containment) async throws {
+    @Test("102: nothing is left to wait with, and the workers are killed")
+    func abandoned() async throws {
+      try await concurrently(Containment.possible) { try await self.abandoned($0) }
+    }
+
+    private func abandoned(_ containment: Containment) async throws {
       try await withSession { session in
         let result = try await self.stop(
           session, containment,
@@ -68,43 +76,61 @@ extension SystemTests {
 
     /// Each lasts to the end; none may make a clean stop of one that is not, or keep anybody alive.
     @Test(
-      "what fails while it is verified fails nothing else",
-      arguments: [
+      "what fails while it is verified fails nothing else; a crash in the stop; an exit that hangs")
+    func faults() async throws {
+      // They wait for most of their time, so side by side.
+      async let verified: Void = self.verification()
+      async let crashed: Void = self.crash()
+      async let hung: Void = self.hangs()
+      _ = try await (verified, crashed, hung)
+    }
+
+    private func verification() async throws {
+      let cases: [(Fault, Int32)] = [
         (Fault("timerfd_settime", .from(1), "ENOMEM"), 3), (Fault("socket", .from(1), "EMFILE"), 4),
         (Fault("recvfrom", .from(1), "ENOMEM"), 3),
         (Fault("open", about: "/children", .from(1), "EMFILE"), 3),
         (Fault("pidfd_open", .from(1), "EMFILE"), 3),
-      ] as [(Fault, Int32)])
-    func verification(fault: Fault, status: Int32) async throws {
+      ]
+      try await concurrently(cases) { try await self.verification(fault: $0, status: $1) }
+    }
+
+    private func verification(fault: Fault, status: Int32) async throws {
       try await withSession { session in
         let result = try await self.stop(session, .session, [fault])
-        #expect(result.ending == .exited(status), "\(result.errors)")
-        #expect(session.members().isEmpty, "\(result.errors)")
+        #expect(result.ending == .exited(status), "\(fault): \(result.errors)")
+        #expect(session.members().isEmpty, "\(fault): \(result.errors)")
       }
     }
 
     // MARK: Faults of its own
 
-    @Test(
-      "a crash in the middle of the stop takes the workers along and keeps its signal",
-      arguments: zip(
-        Containment.possible, [("ILL", SIGILL), ("SEGV", SIGSEGV), ("ABRT", SIGABRT), ("ILL", SIGILL)]))
-    func crash(_ containment: Containment, fault: (name: String, signal: Int32)) async throws {
+    /// In the middle of the stop it takes the workers along and keeps its signal.
+    private func crash() async throws {
+      let faults = [("ILL", SIGILL), ("SEGV", SIGSEGV), ("ABRT", SIGABRT), ("ILL", SIGILL)]
+      try await concurrently(Array(zip(Containment.possible, faults))) { containment, fault in
+        try await self.crash(containment, name: fault.0, signal: fault.1)
+      }
+    }
+
+    private func crash(_ containment: Containment, name: String, signal: Int32) async throws {
       try await withSession { session in
         // Where the fourth line since is logged: the signals have begun.
         let result = try await self.stop(
-          session, containment, [Fault("write", about: "2", .nth(4), "crash:\(fault.name)")])
-        #expect(result.ending == .signaled(fault.signal))
+          session, containment, [Fault("write", about: "2", .nth(4), "crash:\(name)")])
+        #expect(result.ending == .signaled(signal))
         try await session.until("nobody is left") { session.members().isEmpty }
         #expect(result.errors.contains("dying of a fault of its own"), "\(result.errors)")
         #expect(try await self.stop(session, containment, []).ending == .exited(3), "the next start")
       }
     }
 
-    @Test(
-      "control: what SIGKILL ends cannot take along whom nobody guards",
-      arguments: Containment.outlivingMaster)
-    func shot(_ containment: Containment) async throws {
+    @Test("control: what SIGKILL ends cannot take along whom nobody guards")
+    func shot() async throws {
+      try await concurrently(Containment.outlivingMaster) { try await self.shot($0) }
+    }
+
+    private func shot(_ containment: Containment) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let master = try MasterRun(session, try self.workers(session, fifo, containment))
@@ -119,12 +145,15 @@ extension SystemTests {
 
     // MARK: The exit itself
 
-    @Test("an exit that hangs is ended with the status it was to have", arguments: ["at-exit", "unlink"])
-    func hangs(_ where: String) async throws {
+    /// It is ended with the status it was to have.
+    private func hangs() async throws {
+      try await concurrently([true, false]) { try await self.hangs(atExit: $0) }
+    }
+
+    private func hangs(atExit: Bool) async throws {
       try await withSession { session in
-        let isExit = `where` == "at-exit"
-        let faults = isExit ? [] : [Fault("unlink", about: ".ledger", .from(1), "delay:60000")]
-        let result = try await self.stop(session, .session, faults, hangsAtExit: isExit)
+        let faults = atExit ? [] : [Fault("unlink", about: ".ledger", .from(1), "delay:60000")]
+        let result = try await self.stop(session, .session, faults, hangsAtExit: atExit)
         #expect(result.ending == .exited(3))
         #expect(result.errors.contains("the exit hangs"))
         #expect(result.duration > .seconds(5) && result.duration < .seconds(15))

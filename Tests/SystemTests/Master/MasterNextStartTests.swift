@@ -4,7 +4,7 @@ import Testing
 extension SystemTests {
   /// After whatever exit status, the next start of the same configuration works at once.
   ///
-  /// For 4, 101 and 102 and for faults, the tests that provoke them show it.
+  /// For the others, pairs of them and faults, the tests that provoke them show it.
   @Suite struct MasterNextStart {
     private static let stop =
       "stop = [ { request = \"POST /shutdown\", wait = \"200ms\" }, { signal = \"TERM\", wait = \"200ms\" }, { signal = \"KILL\" } ]"
@@ -32,8 +32,11 @@ extension SystemTests {
         says: ["cleanup flush", "alpha needed KILL"]),
     ]
 
-    @Test(arguments: MasterNextStart.cases)
-    func again(_ provoked: Case) async throws {
+    @Test func again() async throws {
+      try await concurrently(MasterNextStart.cases) { try await self.again($0) }
+    }
+
+    private func again(_ provoked: Case) async throws {
       try await withSession { session in
         let port = try session.freePort()
         let worker = TestWorker("alpha", provoked.actions, port: port, ready: "tcp", Self.stop)
@@ -41,8 +44,8 @@ extension SystemTests {
           let master = try MasterRun(session, preamble: provoked.preamble, [worker])
           try await master.allReady()
           let result = try await master.stop().result
-          #expect(result.ending == .exited(provoked.status), "\(result.errors)")
-          for text in provoked.says { #expect(result.errors.contains(text)) }
+          #expect(result.ending == .exited(provoked.status), "\(provoked.testDescription): \(result.errors)")
+          for text in provoked.says { #expect(result.errors.contains(text), "\(provoked.testDescription)") }
           #expect(!result.errors.contains("blocked"))
         }
         let last = try MasterRun(

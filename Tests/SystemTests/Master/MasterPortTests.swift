@@ -82,8 +82,12 @@ extension SystemTests {
       }
     }
 
-    @Test("force-foreign ends it, by TERM first", arguments: [false, true])
-    func forced(isDeaf: Bool) async throws {
+    @Test("force-foreign ends it, by TERM first")
+    func forced() async throws {
+      try await concurrently([false, true]) { try await self.forced(isDeaf: $0) }
+    }
+
+    private func forced(isDeaf: Bool) async throws {
       try await withSession { session in
         let port = try session.freePort()
         let fifo = try session.announcements()

@@ -228,7 +228,7 @@ extension SystemTests {
         #expect(result.errors.components(of: "no record of this shutdown: write ") == 1)
         #expect(result.errors.components(of: "the history of the workers has gaps: ") == 1)
         #expect(try await self.report(session).ending == .exited(1))
-        #expect(!ProcTable.names(session.path("procctl")).contains { $0.hasSuffix(".draft") })
+        #expect(!ProcTable.names(session.path("state/procctl")).contains { $0.hasSuffix(".draft") })
       }
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 /// Runs a test's body with a session of its own, and afterwards looks from
 /// outside whether anything is left: a process, a zombie, a listener on one of
-/// its ports. Then it cleans up, whatever was found.
+/// its ports, a file where the machine's own masters have theirs. Then it cleans up, whatever was found.
 func withSession(
   sourceLocation: SourceLocation = #_sourceLocation, _ body: (TestSession) async throws -> Void
 ) async throws {
@@ -18,6 +18,9 @@ func withSession(
   }
   let residue = try await session.residue()
   #expect(residue.isEmpty, "left over", sourceLocation: sourceLocation)
+  let traces = Traces.left(by: session.identifier)
+  #expect(traces.isEmpty, "files outside of the session's directory", sourceLocation: sourceLocation)
+  for path in traces { unlink(path) }
   let ports = session.listeningPorts()
   #expect(ports.isEmpty, "ports with a listener", sourceLocation: sourceLocation)
   try await session.sweep()
@@ -29,6 +32,7 @@ func withSession(
 final class TestSession: @unchecked Sendable {
   let directory: String
   let cgroup: TestCgroup?
+  let identifier: String
   private let cookie: String
   private var processes: [TestProcess] = []
   private var kept: [AnyObject] = []
@@ -38,10 +42,12 @@ final class TestSession: @unchecked Sendable {
 
   fileprivate init() throws {
     let identifier = String(UInt64.random(in: .min ... .max), radix: 16)
+    self.identifier = identifier
     self.cookie = "PROCCTL_TEST=\(identifier)"
     self.directory = "/tmp/procctl-test-\(identifier)"
     self.cgroup = TestCgroup(name: "procctl-test-\(identifier)")
     guard mkdir(self.directory, 0o755) == 0 else { throw WaitError("mkdir \(self.directory): \(errno)") }
+    guard mkdir(self.path("state"), 0o755) == 0 else { throw WaitError("mkdir state: \(errno)") }
   }
 
   // MARK: Starting
@@ -106,12 +112,18 @@ final class TestSession: @unchecked Sendable {
       let name = String(decoding: text.bytes.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
       if !Self.replaced.contains(name) { variables.append(text) }
     }
-    return variables + [Bytes(self.cookie), "XDG_RUNTIME_DIR=\(self.directory)", "LC_ALL=C"]
+    // A state directory besides, for masters that may not trust the runtime directory of a test: as
+    // root they would go on to /var/lib/procctl.
+    return variables + [
+      Bytes(self.cookie), "XDG_RUNTIME_DIR=\(self.directory)", "XDG_STATE_HOME=\(self.path("state"))",
+      "LC_ALL=C",
+    ]
   }
 
   private static let replaced: Set<String> = [
-    "PROCCTL_TEST", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-    "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LC_ALL", "LANG",
+    "PROCCTL_TEST", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "STATE_DIRECTORY", "LOGS_DIRECTORY",
+    "CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY", "XDG_STATE_HOME", "NOTIFY_SOCKET", "WATCHDOG_USEC",
+    "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LC_ALL", "LANG",
   ]
 
   /// Holds on to it until everything is cleaned up.

@@ -28,5 +28,7 @@ succeeds "the other instance stops" systemctl stop procctl@south.service
 for instance in north south; do
   equal "$instance ended with 0" 0 "$(property "procctl@$instance.service" ExecMainStatus)"
   succeeds "$instance left nothing" cgroup_empty "procctl@$instance.service"
+  succeeds "but the record of its stop" test -n "$(find "/var/lib/procctl/$instance" -type f)"
+  succeeds "which can be read" procctl report "/etc/procctl/$instance.toml"
 done
 finish
