@@ -66,6 +66,20 @@ extension SystemTests {
       }
     }
 
+    @Test("directories made for a start that fails are gone too", arguments: Containment.possible)
+    func failedStart(_ containment: Containment) async throws {
+      try await withSession { session in
+        var worker = TestWorker(
+          "alpha", [], containment.line, "runtime-directory = true", "temporary-directory = true")
+        worker.command = ["/no/such/program"]
+        let master = try MasterRun(session, [worker])
+        try await master.expect("alpha blocked")
+        try await session.until("they are gone") { self.directories(session).isEmpty }
+        #expect(try await master.stop().result.ending == .exited(0))
+        #expect(self.directories(session).isEmpty)
+      }
+    }
+
     @Test("6: a socket that somebody else has inherited is named, with its holder")
     func inheritedSocket() async throws {
       try await withSession { session in
