@@ -196,6 +196,11 @@ static inline int cprocctl_set_receive_timeout(int fd, int seconds) {
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 
+static inline int cprocctl_set_send_timeout(int fd, int seconds) {
+    struct timeval limit = {.tv_sec = seconds, .tv_usec = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
 // Arms the timer for an instant of the monotonic clock; 0 disarms it.
 static inline int cprocctl_timerfd_arm(int fd, int64_t nanoseconds) {
     struct itimerspec value = {

@@ -121,7 +121,10 @@ final class RuleKeeper: MasterObserver {
     // From the sweep on, everybody who is left is ended.
     guard self.master.phase == .running || self.master.phase == .stopping else { return }
     // Unmarked, it was not known to be one of the worker; now it keeps its port from it.
-    if process.cookie == nil, process.port != nil, view.state != .starting, view.state != .ready { return }
+    if process.cookie == nil, process.port != nil, view.state != .starting, view.state != .ready {
+      if view.state == .stopping { self.clients.signalled(process.owner, by: signal) }
+      return
+    }
     guard view.state == .stopping, let since = view.stoppingSince else {
       return self.violated(
         .noSignalToInnocents, process.owner, "\(signal) to \(process.identity), which is \(view.state)")

@@ -123,6 +123,16 @@ import Testing
     #expect(bench.drain.seen(5, at: bench.now) == [])
   }
 
+  @Test func whoIsCutOffByASignalAndDisconnectedThenIsCountedOnce() throws {
+    var bench = Bench()
+    _ = try bench.look(2)
+    #expect(bench.drain.signalled(isKill: false) == [.forced(2)])
+    // One more came meanwhile.
+    #expect(
+      bench.drain.disconnected(3, left: 0, isPossible: true, at: bench.now) == [.forced(1), .changed(0)])
+    #expect(bench.drain.disconnected(1, left: 0, isPossible: true, at: bench.now) == [.forced(1)])
+  }
+
   @Test func nobodyByBothAccountsIsNotWaitedFor() throws {
     var bench = Bench()
     _ = try bench.look(0)

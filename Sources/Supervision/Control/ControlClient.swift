@@ -28,9 +28,7 @@ package final class ControlClient {
     self.descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard self.descriptor >= 0 else { throw failure(Errno(rawValue: errno)) }
     // A master whose queue of connections is full and stays full must not keep us (unix(7), socket(7)).
-    var patience = timeval(tv_sec: 5, tv_usec: 0)
-    setsockopt(
-      self.descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    _ = cprocctl_set_send_timeout(self.descriptor, 5)
     let result = target.withUnsafeBytes { bytes in
       connect(
         self.descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))

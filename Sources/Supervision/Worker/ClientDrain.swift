@@ -39,6 +39,8 @@ package struct ClientDrain: Sendable, Equatable {
   private var hasDisconnected = false
   private var hasPushed = false
   private var hasCountedSignal = false
+  /// How many were counted as cut off by a signal and may be connected still.
+  private var countedBySignal = 0
   /// KILL has been sent: nothing is to be decided any more.
   package private(set) var isOver = false
   private var pause = ClientDrain.firstPause
@@ -136,7 +138,10 @@ package struct ClientDrain: Sendable, Equatable {
     var actions: [Action] = []
     if ended > 0 {
       self.hasDisconnected = true
-      actions.append(.forced(ended))
+      // Each of them once.
+      let counted = min(ended, self.countedBySignal)
+      self.countedBySignal -= counted
+      if ended > counted { actions.append(.forced(ended - counted)) }
     }
     actions += self.count(left)
     self.pause = Self.firstPause
@@ -154,6 +159,7 @@ package struct ClientDrain: Sendable, Equatable {
     if isKill { self.isOver = true }
     guard self.connected > 0, !self.hasCountedSignal else { return [] }
     self.hasCountedSignal = true
+    self.countedBySignal = self.connected
     return [.forced(self.connected)]
   }
 

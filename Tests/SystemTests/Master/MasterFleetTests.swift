@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import Testing
 
@@ -13,7 +14,14 @@ extension SystemTests {
     private enum Temper: CaseIterable {
       case polite, slow, interrupted, deaf, escaping, holdingItsPort, crashing, losingItsLeader
 
-      var needsKill: Bool { [.deaf, .escaping, .holdingItsPort].contains(self) }
+      /// What it takes to end it, in the words of a report.
+      var force: String {
+        switch self {
+        case .deaf, .escaping, .holdingItsPort: "kill"
+        case .interrupted: "signal"
+        case .polite, .slow, .crashing, .losingItsLeader: "none"
+        }
+      }
 
       func worker(_ index: Int, port: UInt16) -> TestWorker {
         let actions: [Bytes] =
@@ -41,6 +49,30 @@ extension SystemTests {
       }
     }
 
+    /// What `procctl report --json` says.
+    private struct Record: Decodable {
+      struct Lane: Decodable {
+        struct Check: Decodable {
+          var holder: String?
+        }
+        struct End: Decodable {
+          var exit_status: Int32?
+        }
+        var name: String
+        var port: UInt16?
+        var force: String
+        var clients_forced: Int
+        var leader_end: End?
+        var port_checks: [Check]
+        var duration: Int64?
+      }
+      var exit_status: Int32
+      var workers: [Lane]
+      var survivors: [String]
+      var held_ports: [String]
+      var internal_errors: [String]
+    }
+
     /// What listens on none of its ports any more is free for the next.
     private func free(_ ports: [UInt16]) -> Bool {
       ports.allSatisfy { (try? LoopbackSocket(port: $0, listens: true)) != nil }
@@ -60,18 +92,34 @@ extension SystemTests {
         for round in 1...2 {
           let master = try MasterRun(session, workers)
           try await master.allReady()
+          let deaf = try #require(Temper.allCases.firstIndex(of: .deaf))
+          let clients = [try TestClient(port: ports[deaf]), try TestClient(port: ports[0])]
           let (result, took) = try await master.stop()
           #expect(result.ending == .exited(3), "round \(round): \(result.errors)")
           #expect(took < Self.limit + .seconds(1))
           #expect(session.members().isEmpty)
           #expect(self.free(ports))
-          let killed = Temper.allCases.filter(\.needsKill)
-          let last = result.errors.split(separator: "\n").last { $0.contains("procctl: stopped:") } ?? ""
-          let expected = ports.indices.filter { killed.contains(Temper.allCases[$0 % Temper.allCases.count]) }
-          let signalled = ports.indices.filter { Temper.allCases[$0 % Temper.allCases.count] == .interrupted }
-          // The first few by name, the rest by number.
-          #expect(last.contains("and \(expected.count - 5) more needed KILL"), "\(last)")
-          #expect(last.contains("and \(signalled.count - 5) more needed a signal"), "\(last)")
+          // Who has clients and must be killed loses them by force, and keeps the more severe status.
+          let json = try await session.procctl(
+            "report", "--json", Bytes(session.path("procctl.toml"))
+          ).end()
+          let record = try JSONDecoder().decode(Record.self, from: Data(json.output))
+          #expect(record.exit_status == 3)
+          #expect(record.survivors.isEmpty && record.held_ports.isEmpty && record.internal_errors.isEmpty)
+          #expect(record.workers.count == ports.count)
+          for (index, lane) in record.workers.enumerated() {
+            let temper = Temper.allCases[index % Temper.allCases.count]
+            #expect(lane.name == "w\(index)-\(temper)" && lane.port == ports[index])
+            #expect(lane.force == temper.force, "\(lane)")
+            #expect(lane.clients_forced == (index == deaf ? 1 : 0), "\(lane)")
+            #expect(
+              lane.leader_end?.exit_status == (temper == .crashing ? 70 : temper == .deaf ? nil : 0),
+              "\(lane)")
+            let check = try #require(lane.port_checks.last)
+            #expect(check.holder == nil)
+            #expect(lane.duration.map { $0 >= 0 && Duration.microseconds($0) < took } == true)
+          }
+          _ = clients
         }
       }
     }
