@@ -39,10 +39,11 @@ import Testing
 
   /// Runs them to the end; a loop that does not end within the limit fails the test.
   private func run(
-    _ cleanups: [Cleanup], adding more: [Cleanup] = [], meanwhile: (OrderedCleanups) -> Void = { _ in }
+    _ cleanups: [Cleanup], adding more: [Cleanup] = [], kernel: any Kernel = LonelyKernel(),
+    meanwhile: (OrderedCleanups) -> Void = { _ in }
   ) throws -> (failures: [String], events: [String]) {
     let loop = try EventLoop()
-    let ordered = OrderedCleanups(cleanups, kernel: LonelyKernel(), loop: loop)
+    let ordered = OrderedCleanups(cleanups, kernel: kernel, loop: loop)
     for cleanup in more { ordered.add(cleanup) }
     var events: [String] = []
     ordered.whenHappened = { event in
@@ -129,5 +130,54 @@ import Testing
     #expect(failures == ["after: skipped", "stuck: left before it was done"])
     #expect(record.all.isEmpty)
     close(writing)
+  }
+
+  @Test func oneThatFailedIsNotItsNamesake() throws {
+    let (failures, events) = try self.run([
+      self.closure("twin") {}, self.closure("twin") { throw Refusal() },
+    ])
+    #expect(failures == ["twin: refused"])
+    #expect(
+      events == ["twin began", "twin ended refused", "twin began", "twin ended well"])
+  }
+
+  /// Has a child that has ended and that nobody has waited for.
+  private final class ForgetfulKernel: Kernel {
+    private let child = ProcessIdentifier(4_000_000)
+    private var isReaped = false
+    var now: MonotonicInstant { .now }
+    let selfIdentifier = ProcessIdentifier(getpid())
+    func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
+      throw ProcessError(.spawn, doing: "start \(command.executable)")
+    }
+    func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus? {
+      guard process == self.child, !self.isReaped else { return nil }
+      let rest = Array(repeating: "0", count: 15) + ["1", "0", "7"] + Array(repeating: "0", count: 30)
+      let line = "4000000 (forgotten) Z \(getpid()) 4000000 4000000 " + rest.joined(separator: " ")
+      return ProcessStatus(parsing: Array(line.utf8))
+    }
+    func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] {
+      process == self.selfIdentifier && !self.isReaped ? [self.child] : []
+    }
+    func allProcesses() throws(ProcessError) -> [ProcessStatus] { [] }
+    func cookie(of process: ProcessIdentifier) throws(ProcessError) -> ByteString? { nil }
+    func peekExit(of child: ProcessIdentifier) -> TerminationStatus? { nil }
+    func peekAnyExit() -> AnyChildExit { .noChildren }
+    func reap(_ child: ProcessIdentifier) -> TerminationStatus? {
+      self.isReaped = self.isReaped || child == self.child
+      return .exited(0)
+    }
+    func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery { .gone }
+    func send(
+      _ signal: Signal, toGroupOf child: ProcessIdentifier
+    ) throws(ProcessError) -> SignalDelivery { .gone }
+  }
+
+  @Test func aChildThatCodeHasNotWaitedForIsNoProcessLeftBehind() throws {
+    let kernel = ForgetfulKernel()
+    try #require(try kernel.descendants(of: kernel.selfIdentifier).count == 1)
+    let (failures, events) = try self.run([self.closure("forgetful") {}], kernel: kernel)
+    #expect(failures.isEmpty)
+    #expect(events == ["forgetful began", "forgetful ended well"])
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import ProcCtl
 import Supervision
 import SystemPackage
@@ -47,5 +48,28 @@ import Testing
     outcome.failed("two", .abandoned)
     outcome.failed("three", .eventLoop)
     #expect(outcome.exitStatus == 102)
+  }
+
+  @Test func removalGoesInSlicesHoweverMuchLiesBeside() throws {
+    let parent = FilePath("/tmp/procctl-test-removal-\(UInt64.random(in: .min ... .max))")
+    try #require(mkdir(parent.string, 0o700) == 0)
+    defer { rmdir(parent.string) }
+    let root = parent.appending("tree")
+    try #require(mkdir(root.string, 0o700) == 0)
+    for directory in 0..<40 {
+      try #require(mkdir("\(root)/\(directory)", 0o700) == 0)
+      for file in 0..<50 { try #require(mkdir("\(root)/\(directory)/\(file)", 0o700) == 0) }
+    }
+    let descriptor = try FileDescriptor.open(parent, .readOnly)
+    defer { try? descriptor.close() }
+    let removal = TreeRemoval(root, in: descriptor, name: "tree")
+    // Time is over before it begins: each call does the least it can.
+    removal.proceed(until: .now)
+    let left = (0..<40).count {
+      access("\(root)/\($0)/0", F_OK) == 0 || access("\(root)/\($0)/49", F_OK) == 0
+    }
+    #expect(!removal.isDone && left >= 39)
+    while !removal.isDone { removal.proceed(until: .now) }
+    #expect(removal.failure == nil && access(root.string, F_OK) != 0)
   }
 }

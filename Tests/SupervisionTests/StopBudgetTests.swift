@@ -25,13 +25,21 @@ struct StopBudgetTests {
       timeout = "6s"
       """)
     // KILL: two seconds, four times over as long as some of them still die.
-    #expect(budget.workers.map(\.total) == [.seconds(9), .seconds(30)])
+    // Who has the port is ended once more when its time is nearly over, by TERM, 5 seconds, and KILL.
+    #expect(budget.workers.map(\.total) == [.seconds(9), .seconds(14 + 16)])
     #expect(budget.slowest?.name == "slow")
     #expect(budget.slowest?.port == .seconds(3 + 13))
     #expect(budget.slowest?.steps.map(\.name) == ["POST /shutdown", "TERM", "KILL"])
     #expect(budget.sweep == .seconds(13))
     #expect(budget.cleanups == .seconds(15))
     #expect(budget.total == .seconds(30 + 13 + 15))
+  }
+
+  @Test("has time to remove directories, where there are any")
+  func directories() throws {
+    let plain = try self.budget("[workers.a]\ncommand = [\"x\"]\n")
+    let with = try self.budget("[workers.a]\ncommand = [\"x\"]\ntemporary-directory = true\n")
+    #expect(with.total == plain.total + .seconds(3))
   }
 
   @Test("of workers alike, the first")

@@ -43,6 +43,7 @@ package final class StreamConnection {
   /// How many bytes the other side has yet to take.
   package var backlog: Int { self.unsent.count - self.sent }
   package var isOpen: Bool { self.stage == .open }
+  package var isClosed: Bool { self.stage == .closed }
 
   /// - Parameter descriptor: Non-blocking; from now on this connection's.
   /// - Throws: `ProcessError` with code `.eventLoop`; the descriptor is closed then.

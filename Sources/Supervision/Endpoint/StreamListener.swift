@@ -81,6 +81,8 @@ package final class StreamListener {
         }
       }
       guard let connection = self.accepted(FileDescriptor(rawValue: number)) else { continue }
+      // Gone before it was known here, it would never be forgotten.
+      if connection.isClosed { continue }
       self.connections.append(connection)
       if self.connections.count > self.limit { self.connections.first?.abort() }
     }

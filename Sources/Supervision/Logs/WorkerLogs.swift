@@ -50,9 +50,15 @@ final class WorkerLogs {
         self.complain("set aside \(path): \(error)")
       }
     }
-    let descriptor = cprocctl_open(path.string, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+    // Where others can write to the directory, a link could lead anywhere, and a fifo keep us waiting.
+    let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+    let descriptor = cprocctl_open(path.string, flags, 0o640)
     guard descriptor >= 0 else {
       throw ProcessError(.spawn, doing: "open the log \(path)", underlyingError: Errno(rawValue: errno))
+    }
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw ProcessError(.spawn, doing: "open the log \(path), which is no file")
     }
     return FileDescriptor(rawValue: descriptor)
   }

@@ -11,6 +11,8 @@ final class ClientWatch {
   private var due: [Int: MonotonicInstant] = [:]
   private var timer: (identifier: TimerIdentifier, instant: MonotonicInstant)?
   private var lastLook: MonotonicInstant?
+  /// What the last look took.
+  private var cost = Duration.zero
   /// Look at all who are watched, after ``begin()``.
   var whenDue: () -> Void = {}
 
@@ -30,7 +32,10 @@ final class ClientWatch {
 
   /// Whether the last look is too old to decide by.
   var isStale: Bool {
-    self.lastLook.map { $0.duration(to: self.scheduler.now) > Self.freshness } ?? true
+    // Where looking takes long, a thousand workers that are decided about in a row must not be a
+    // thousand looks.
+    let freshness = max(Self.freshness, self.cost * 10)
+    return self.lastLook.map { $0.duration(to: self.scheduler.now) > freshness } ?? true
   }
 
   func forget(_ worker: Int) {
@@ -41,6 +46,10 @@ final class ClientWatch {
   /// A look begins now.
   func begin() {
     self.lastLook = self.scheduler.now
+  }
+
+  func end() {
+    self.cost = self.lastLook.map { $0.duration(to: self.scheduler.now) } ?? .zero
   }
 
   private func arm(for instant: MonotonicInstant) {

@@ -23,6 +23,19 @@ final class LoopStarter: WorkerStarter {
   }
 
   func command(for definition: WorkerDefinition, start: Int) throws(ProcessError) -> PreparedWorker {
+    let directories = self.directories
+    do throws(ProcessError) {
+      var prepared = try self.prepared(definition, start: start)
+      prepared.whenNotSpawned = { directories.ended(definition) }
+      return prepared
+    } catch {
+      // A worker that never ran has no end with which they could go.
+      directories.ended(definition)
+      throw error
+    }
+  }
+
+  private func prepared(_ definition: WorkerDefinition, start: Int) throws(ProcessError) -> PreparedWorker {
     let words = definition.arguments()
     guard let program = words.first else {
       throw ProcessError(.invalidArgument, doing: "the command of \(definition.name) is empty")

@@ -40,6 +40,8 @@ package final class Master {
   package var phase: ShutdownOrder.Phase { self.order.phase }
   private var queue: [(WorkerRecord, WorkerLife.Event)] = []
   private var isDraining = false
+  /// Workers that are not to be started with the others; nil once those have been.
+  private var heldBack: Set<Int>? = []
   private var wasReady = false
   private(set) var stopReason = ""
   private(set) var stopBegan: MonotonicInstant?
@@ -98,9 +100,11 @@ package final class Master {
 
   // MARK: Commands
 
-  /// Starts every worker, all at once.
+  /// Starts every worker, all at once, but for those commanded to stop before.
   package func start() {
-    for worker in self.workers { self.post(worker, .start) }
+    let heldBack = self.heldBack ?? []
+    self.heldBack = nil
+    for worker in self.workers where !heldBack.contains(worker.index) { self.post(worker, .start) }
     self.drain()
   }
 
@@ -120,6 +124,14 @@ package final class Master {
   private func command(_ command: WorkerCommand, _ event: WorkerLife.Event, worker name: String) -> Bool {
     guard self.phase == .running, let worker = self.workersByName[name] else { return false }
     self.observer?.happened(.commanded(worker: name, command))
+    if self.heldBack != nil {
+      // What the last run left may be being ended: nobody is started beside it.
+      guard command == .stop else {
+        self.heldBack?.remove(worker.index)
+        return true
+      }
+      self.heldBack?.insert(worker.index)
+    }
     self.post(worker, event)
     self.drain()
     return true
@@ -256,6 +268,7 @@ package final class Master {
       } catch {
         prepared.cgroup?.remove()
         prepared.workerGuard?.close()
+        prepared.whenNotSpawned()
         throw error
       }
       prepared.cgroup?.closeProcs()

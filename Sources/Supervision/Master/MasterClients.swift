@@ -24,6 +24,7 @@ extension Master {
 
   private func lookAtClients() {
     self.clientWatch.begin()
+    defer { self.clientWatch.end() }
     let workers = self.clientWatch.watched.sorted().map { self.workers[$0] }.filter { worker in
       if !worker.life.watchesClients { self.clientWatch.forget(worker.index) }
       return worker.life.watchesClients

@@ -179,6 +179,7 @@ public final class MasterProcess {
     } catch {
       self.logger.critical("\(error); killing the workers")
       self.outcome = self.master.abandon(because: error)
+      self.limitExit()
       self.recorder.ended(self.outcome)
       self.logger.critical(
         "stopped: \(self.outcome.summary)", metadata: ["exit": "\(self.outcome.exitStatus)"])

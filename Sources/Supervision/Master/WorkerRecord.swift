@@ -34,6 +34,8 @@ final class WorkerRecord {
   /// What has been tried about who has its port since its last end.
   var portClearing: PortClearing?
   var portStop: (any HolderStop)?
+  /// When nobody else is ended for its port any more.
+  var portLimit: MonotonicInstant?
 
   init(index: Int, definition: WorkerDefinition, life: any WorkerPolicy, cookie: ByteString) {
     self.index = index

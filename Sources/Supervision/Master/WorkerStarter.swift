@@ -17,6 +17,8 @@ package struct PreparedWorker {
   package var endsWithLeader = false
   /// Called after the spawn, whether it succeeded or not.
   package var afterSpawn: () -> Void
+  /// Called if nothing was spawned.
+  package var whenNotSpawned: () -> Void = {}
 
   package init(command: Command, cgroup: Cgroup? = nil, afterSpawn: @escaping () -> Void = {}) {
     self.command = command

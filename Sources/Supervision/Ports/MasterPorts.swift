@@ -9,14 +9,21 @@ extension Master {
   func clearPort(of worker: WorkerRecord, isOver: Bool) {
     worker.portStop?.cancel()
     worker.portStop = nil
-    if worker.portClearing == nil {
-      // Before a start nobody of others is ended: it is we who are new there.
-      worker.portClearing = PortClearing(endsForeign: isOver && self.endsForeignHolders)
+    // After an end each look is within the time the port has; before a start each is one of its own.
+    if worker.portClearing == nil || !isOver {
+      worker.portLimit = self.scheduler.now.advanced(by: self.timeouts.ports)
     }
-    self.continueClearing(worker, isOver: isOver)
+    // Before a start nobody of others is ended: it is we who are new there.
+    let endsForeign = isOver && self.endsForeignHolders
+    var clearing = worker.portClearing ?? PortClearing(endsForeign: endsForeign)
+    clearing.endsForeign = endsForeign
+    worker.portClearing = clearing
+    self.continueClearing(worker, isOver: isOver, mayEnd: true)
   }
 
-  private func continueClearing(_ worker: WorkerRecord, isOver: Bool) {
+  /// - Parameter mayEnd: Whether there is time to end anybody: whoever is ended may be started again by
+  ///   somebody else, for ever.
+  private func continueClearing(_ worker: WorkerRecord, isOver: Bool, mayEnd: Bool) {
     guard let port = worker.definition.port, var clearing = worker.portClearing else {
       return self.answer(worker, isOver: isOver, nil)
     }
@@ -26,6 +33,7 @@ extension Master {
     switch step {
     case .free: self.answer(worker, isOver: isOver, nil)
     case .leave(let why): self.answer(worker, isOver: isOver, why)
+    case .end(_, let who, _) where !mayEnd: self.answer(worker, isOver: isOver, who)
     case .end(let processes, let who, let areOurs):
       self.note(
         worker, "ending who has port \(port)\(areOurs ? "" : ", as force-foreign says"): \(who)",
@@ -37,7 +45,8 @@ extension Master {
             worker: worker.definition.name, what: "port \(port) held by \(who)",
             isCleaned: survivors.isEmpty))
         for survivor in survivors { self.note(worker, "\(survivor) survived", isTrouble: true) }
-        self.continueClearing(worker, isOver: isOver)
+        let mayEnd = worker.portLimit.map { self.scheduler.now < $0 } ?? false
+        self.continueClearing(worker, isOver: isOver, mayEnd: mayEnd)
         self.drain()
       }
     }

@@ -41,7 +41,9 @@ extension [WorkerEvent] {
   fileprivate mutating func add(_ event: WorkerEvent) {
     if event.kind == .waiting, let last = self.last, last.kind == .waiting {
       var merged = event
-      merged.times = (last.times ?? 1) + (event.times ?? 1)
+      // Read from a file, they may be any numbers.
+      let (times, isTooMany) = (last.times ?? 1).addingReportingOverflow(event.times ?? 1)
+      merged.times = isTooMany ? .max : times
       self[self.count - 1] = merged
       return
     }

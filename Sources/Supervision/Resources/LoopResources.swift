@@ -60,7 +60,9 @@ final class LoopResources: WorkerResources {
     } catch {
       return [WorkerLeftover(worker: definition.name, what: "objects of its user", failure: "\(error)")]
     }
-    let users = others.map { other in ((try? other.credentials()) ?? nil)?.user ?? geteuid() }
+    // By who it is, not by worker: a thousand of one user are one question.
+    let accounts = Dictionary(others.map { ([$0.user, $0.group], $0) }) { first, _ in first }
+    let users = accounts.values.map { other in ((try? other.credentials()) ?? nil)?.user ?? geteuid() }
     guard OwnerRemoval.obstacle(uid: uid, own: geteuid(), othersRunning: users) == nil else { return [] }
     return OwnerRemoval.removeAll(of: uid).map {
       WorkerLeftover(worker: definition.name, what: $0.what, failure: $0.failure)

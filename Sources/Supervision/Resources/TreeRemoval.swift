@@ -35,13 +35,13 @@ package final class TreeRemoval {
 
   /// Goes on until it is done or the time has come.
   package func proceed(until deadline: MonotonicInstant) {
-    while !self.isDone, self.pass() {
+    while !self.isDone, self.pass(until: deadline) {
       if MonotonicInstant.now >= deadline { return }
     }
   }
 
   /// Removes what can be removed at once, and moves up what lies deeper. False once that is all.
-  private func pass() -> Bool {
+  private func pass(until deadline: MonotonicInstant) -> Bool {
     if self.root < 0 {
       if unlinkat(self.parent, self.name, AT_REMOVEDIR) == 0 || errno == ENOENT { return self.finish(nil) }
       self.root = self.open(self.name, in: self.parent)
@@ -53,7 +53,11 @@ package final class TreeRemoval {
         let isGone = unlinkat(self.parent, self.name, AT_REMOVEDIR) == 0 || errno == ENOENT
         return self.finish(isGone ? nil : "remove \(self.path): \(Errno(rawValue: errno))")
       }
-      for name in names { try self.remove(name, in: self.root, isRoot: true) }
+      for name in names {
+        try self.remove(name, in: self.root, isRoot: true)
+        // Each may have hundreds in it.
+        if MonotonicInstant.now >= deadline { break }
+      }
       return true
     } catch {
       return self.finish("remove what is in \(self.path): \(error)")
@@ -69,7 +73,7 @@ package final class TreeRemoval {
   /// Without rights of ours over it, as after chmod(2) to 0, it is made ours first where it can be.
   private func open(_ name: UnsafePointer<CChar>, in directory: Int32) -> Int32 {
     var descriptor = cprocctl_open_directory_beneath(directory, name)
-    if descriptor < 0, errno == EACCES, fchmodat(directory, name, 0o700, 0) == 0 {
+    if descriptor < 0, errno == EACCES, fchmodat(directory, name, 0o700, AT_SYMLINK_NOFOLLOW) == 0 {
       descriptor = cprocctl_open_directory_beneath(directory, name)
     }
     return descriptor
@@ -115,7 +119,7 @@ package final class TreeRemoval {
       self.moved += 1
       // Moving a directory changes its entry "..", for which it must be writable (rename(2)).
       if renameat(directory, name, self.root, ".procctl-\(self.moved)") == 0 || errno == ENOENT { return }
-      guard errno == EACCES, fchmodat(directory, name, 0o700, 0) == 0,
+      guard errno == EACCES, fchmodat(directory, name, 0o700, AT_SYMLINK_NOFOLLOW) == 0,
         renameat(directory, name, self.root, ".procctl-\(self.moved)") == 0
       else { throw Errno(rawValue: errno) }
       return

@@ -23,7 +23,8 @@ final class WorkerDirectories {
   private(set) var failures: [WorkerLeftover] = []
 
   private static let slice = Duration.milliseconds(5)
-  private static let longest = Duration.seconds(3)
+  /// How long the end may have to wait for the last of them.
+  static let longest = Duration.seconds(3)
 
   /// - Parameter configuration: What tells this master's directories from those of others.
   init(configuration: String, scheduler: any Scheduler) {

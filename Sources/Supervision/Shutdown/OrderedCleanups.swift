@@ -21,6 +21,8 @@ package final class OrderedCleanups: CleanupRunner {
   /// Told when one begins and when it has ended.
   package var whenHappened: (MasterEvent) -> Void = { _ in }
   private var failures: [String] = []
+  /// How many there were when the current one began.
+  private var earlierFailures = 0
   private var completion: (([String]) -> Void)?
   private var current: Current?
   private var status: TerminationStatus?
@@ -96,6 +98,7 @@ package final class OrderedCleanups: CleanupRunner {
       return
     }
     self.begun += 1
+    self.earlierFailures = self.failures.count
     self.whenHappened(.cleanupBegan(cleanup.name))
     do throws(ProcessError) {
       self.status = nil
@@ -166,6 +169,8 @@ package final class OrderedCleanups: CleanupRunner {
       self.ended(result)
     }
     self.termination = termination
+    // What code has started and not waited for has ended without a word to us.
+    if self.current?.leader == nil { self.childrenChanged() }
     termination.start()
   }
 
@@ -175,10 +180,12 @@ package final class OrderedCleanups: CleanupRunner {
     if let timer = self.timer { self.scheduler.cancel(timer) }
     let prefix = "\(current.cleanup.name): "
     let status = current.leader.flatMap { self.kernel.reap($0) }
-    let known = self.failures.contains { $0.hasPrefix(prefix) }
+    // One before it may have the same name.
+    let known = self.failures.dropFirst(self.earlierFailures).contains { $0.hasPrefix(prefix) }
     if let status, !status.isSuccess, !known { self.failures.append("\(prefix)\(status)") }
     if !result.isEmpty { self.failures.append("\(prefix)left processes behind") }
-    let failure = self.failures.last { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+    let failure = self.failures.dropFirst(self.earlierFailures).last { $0.hasPrefix(prefix) }
+      .map { String($0.dropFirst(prefix.count)) }
     self.whenHappened(.cleanupEnded(current.cleanup.name, failure: failure))
     self.next()
   }

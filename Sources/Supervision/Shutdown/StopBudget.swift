@@ -27,7 +27,7 @@ public struct StopBudget: Sendable, Equatable {
 
   /// In the order of the configuration.
   public var workers: [Worker]
-  /// For what belongs to no worker, or could not be ended with its own.
+  /// For what belongs to no worker, or could not be ended with its own, and for workers' directories.
   public var sweep: Duration
   public var cleanups: Duration
 
@@ -46,6 +46,9 @@ public struct StopBudget: Sendable, Equatable {
   init(workers: [WorkerDefinition], timeouts: ShutdownTimeouts, cleanups: Duration) {
     self.workers = workers.map { Worker($0, timeouts: timeouts) }
     self.sweep = StopBudget.longestSweep
+    if workers.contains(where: { $0.hasRuntimeDirectory || $0.hasTemporaryDirectory }) {
+      self.sweep += WorkerDirectories.longest
+    }
     self.cleanups = cleanups
   }
 

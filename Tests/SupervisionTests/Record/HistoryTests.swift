@@ -209,4 +209,11 @@ struct HistoryFileTests {
     #expect(WorkerHistory(lines: whole.utf8).events(of: "a").map(\.at.count) == [1, 2])
     #expect(!whole.contains("{\"wor\n") && whole.hasSuffix("\n"))
   }
+
+  @Test("numbers that nobody can have written are no trouble")
+  func absurdNumbers() {
+    let line = "{\"worker\":\"alpha\",\"at\":1,\"kind\":\"waiting\",\"times\":\(Int.max)}\n"
+    let history = WorkerHistory(lines: Array((line + line).utf8))
+    #expect(history.events(of: "alpha").map(\.times) == [.max])
+  }
 }

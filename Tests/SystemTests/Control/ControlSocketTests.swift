@@ -227,6 +227,39 @@ extension SystemTests {
         #expect(ProcTable.text(self.path(session)) == "precious")
       }
     }
+
+    @Test("while what the last run left is ended nobody is started, and whoever is stopped stays so")
+    func beforeTheFirstStart() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let workers = ["alpha", "beta"].map { name in
+          TestWorker(
+            name, ["ignore", "TERM", "tell", Bytes(fifo.path), Bytes(name), "hold"], "contain = \"session\"",
+            self.quick)
+        }
+        let first = try MasterRun(session, preamble: self.preamble(session), workers)
+        let left = try await fifo.expect("alpha", "beta")
+        first.process.send(SIGKILL)
+        try await first.process.end()
+        let second = try MasterRun(session, preamble: self.preamble(session), workers)
+        try await second.expect("ending what the last run left")
+        let client = try RawClient(path: self.path(session))
+        func command(_ verb: String, _ worker: String) async throws -> String {
+          try await client.call(
+            "dev.procctl.Master.\(verb)", ",\"parameters\":{\"workers\":[\"\(worker)\"],\"wait\":false}")
+        }
+        #expect(try await command("Stop", "alpha").contains("\"state\":\"stopped\""))
+        #expect(try await command("Restart", "beta").contains("\"state\":\"waiting\""))
+        #expect(left.values.allSatisfy { ProcTable.process($0)?.isZombie == false })
+        for pid in left.values { kill(pid, SIGKILL) }
+        let beta = try await fifo.expect("beta")
+        #expect(beta["beta"] != left["beta"])
+        #expect(!second.said.contains("alpha starting"))
+        let status = try await client.call("dev.procctl.Master.Status")
+        #expect(status.contains("\"state\":\"stopped\""))
+        _ = try await second.stop()
+      }
+    }
   }
 }
 

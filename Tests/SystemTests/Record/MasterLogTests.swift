@@ -207,5 +207,26 @@ extension SystemTests {
         #expect(try await master.stop().result.ending == .exited(0))
       }
     }
+
+    @Test("a worker's log that is a link or a fifo is not opened: others may write to the directory")
+    func links() async throws {
+      try await withSession { session in
+        let logs = session.path("logs")
+        try #require(mkdir(logs, 0o777) == 0 && mkfifo("\(logs)/beta.log", 0o666) == 0)
+        _ = try session.write("gold", to: "treasure")
+        try #require(symlink(session.path("treasure"), "\(logs)/alpha.log") == 0)
+        let master = try MasterRun(
+          session, preamble: self.preamble(logs),
+          ["alpha", "beta", "gamma"].map {
+            TestWorker($0, ["exec", "/bin/sh", "-c", "echo said; exec sleep 1000"])
+          })
+        try await master.expect("alpha blocked: open the log \(logs)/alpha.log")
+        try await master.expect("beta blocked: open the log \(logs)/beta.log")
+        // The control: a plain file is.
+        try await session.until("gamma has said it") { self.text(session, "logs/gamma.log") == "said\n" }
+        _ = try await master.stop()
+        #expect(self.text(session, "treasure") == "gold")
+      }
+    }
   }
 }
