@@ -199,7 +199,7 @@ package struct WorkerLife: Sendable {
       // What cleaning up after a crash took is no matter of this stop.
       self.forgetForce()
       self.state = .stopped
-      return [.wake(nil), .entered(.stopped, "stopped before it ran")]
+      return [.wake(nil), .entered(.stopped, "it was not running")]
     case .starting, .ready:
       return self.ask(why: "asked to stop", at: now)
     case .stopping, .verifying:

@@ -191,7 +191,7 @@ struct WorkerStoryTests {
         "alpha (port 8081) does not run: its leader (pid 5) exited with status 3 10 ms after it was started, "
           + "before it was ready.", "The next try is in 1.5 s.",
       ])
-    told.changed(.stopped, "stopped before it ran")
+    told.changed(.stopped, "it was not running")
     #expect(
       self.story(told, after: 1000).sentences.first
         == "alpha (port 8081) did not run and was stopped before its next try, 1 s ago.")
