@@ -25,13 +25,13 @@ struct StopBudgetTests {
       timeout = "6s"
       """)
     // KILL: two seconds, four times over as long as some of them still die.
-    #expect(budget.workers.map(\.total) == [.seconds(9), .seconds(17)])
+    #expect(budget.workers.map(\.total) == [.seconds(9), .seconds(30)])
     #expect(budget.slowest?.name == "slow")
-    #expect(budget.slowest?.port == .seconds(3))
+    #expect(budget.slowest?.port == .seconds(3 + 13))
     #expect(budget.slowest?.steps.map(\.name) == ["POST /shutdown", "TERM", "KILL"])
     #expect(budget.sweep == .seconds(13))
     #expect(budget.cleanups == .seconds(15))
-    #expect(budget.total == .seconds(17 + 13 + 15))
+    #expect(budget.total == .seconds(30 + 13 + 15))
   }
 
   @Test("of workers alike, the first")

@@ -8,26 +8,12 @@ package import SystemPackage
 /// Takes CAP_NET_ADMIN and a kernel with CONFIG_INET_DIAG_DESTROY. Synchronous: the kernel answers within
 /// the call. May be used from any thread, by one at a time.
 package struct SocketDestroyer: ~Copyable {
-  private static let answerLimitSeconds: Int32 = 5
-
-  private let descriptor: FileDescriptor
+  private let socket: DiagnosisSocket
   private var sequence: UInt32 = 0
 
   /// - Throws: `Errno` as socket(2) and setsockopt(2) give it.
   package init() throws(Errno) {
-    let number = socket(
-      AF_NETLINK, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_SOCK_DIAG)
-    guard number >= 0 else { throw Errno(rawValue: errno) }
-    guard cprocctl_set_receive_timeout(number, Self.answerLimitSeconds) == 0 else {
-      let error = Errno(rawValue: errno)
-      close(number)
-      throw error
-    }
-    self.descriptor = FileDescriptor(rawValue: number)
-  }
-
-  deinit {
-    close(self.descriptor.rawValue)
+    self.socket = try DiagnosisSocket()
   }
 
   /// Destroys that very socket: by its cookie, so that no later one with the same addresses is met.
@@ -38,7 +24,7 @@ package struct SocketDestroyer: ~Copyable {
   package mutating func destroy(_ entry: SocketEntry) throws(Errno) -> Bool {
     guard let cookie = entry.cookie else { throw .invalidArgument }
     self.sequence &+= 1
-    try self.send(Self.request(entry, cookie: cookie, sequence: self.sequence))
+    try self.socket.send(Self.request(entry, cookie: cookie, sequence: self.sequence))
     switch try self.answer() {
     case 0: return true
     case ENOENT: return false
@@ -74,37 +60,17 @@ package struct SocketDestroyer: ~Copyable {
 
   private static let requestSize = MemoryLayout<nlmsghdr>.size + MemoryLayout<inet_diag_req_v2>.size
 
-  private func send(_ request: cprocctl_inet_diag_range_request) throws(Errno) {
-    var request = request
-    while Glibc.send(self.descriptor.rawValue, &request, Self.requestSize, 0) < 0 {
-      guard errno == EINTR else { throw Errno(rawValue: errno) }
-    }
-  }
-
   /// The error number in the kernel's answer to the last request; 0 for success.
   private func answer() throws(Errno) -> Int32 {
-    var answer = [UInt8](repeating: 0, count: 4096)
+    let answer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+    defer { answer.deallocate() }
     let codeOffset = MemoryLayout<nlmsghdr>.size
     while true {
-      var sender = sockaddr_nl()
-      var senderLength = socklen_t(MemoryLayout<sockaddr_nl>.size)
-      let count = withUnsafeMutablePointer(to: &sender) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          recvfrom(self.descriptor.rawValue, &answer, answer.count, 0, $0, &senderLength)
-        }
-      }
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw Errno(rawValue: errno)
-      }
-      // Any process may send to a netlink socket; only port 0 is the kernel.
-      guard sender.nl_pid == 0, count >= codeOffset + MemoryLayout<Int32>.size else { continue }
-      let code = answer.withUnsafeBytes { bytes -> Int32? in
-        let header = bytes.loadUnaligned(as: nlmsghdr.self)
-        guard header.nlmsg_type == UInt16(NLMSG_ERROR), header.nlmsg_seq == self.sequence else { return nil }
-        return bytes.loadUnaligned(fromByteOffset: codeOffset, as: Int32.self)
-      }
-      if let code { return code <= 0 && code > -4096 ? -code : EPROTO }
+      guard try self.socket.receive(into: answer) >= codeOffset + MemoryLayout<Int32>.size else { continue }
+      let header = answer.loadUnaligned(as: nlmsghdr.self)
+      guard header.nlmsg_type == UInt16(NLMSG_ERROR), header.nlmsg_seq == self.sequence else { continue }
+      let code = answer.loadUnaligned(fromByteOffset: codeOffset, as: Int32.self)
+      return code <= 0 && code > -4096 ? -code : EPROTO
     }
   }
 }

@@ -13,8 +13,6 @@ struct SocketDump: ~Copyable {
 
   // A dump that something always changes is given up; inet_diag does not set the flag today.
   private static let attempts = 8
-  // A lost answer must not hang the caller: the kernel answers within the call.
-  private static let answerLimitSeconds: Int32 = 5
   // The kernel fills datagrams of up to 32 KiB.
   private static let bufferSize = 64 * 1024
   // By sandboxes, and by kernels built without the diagnosis module.
@@ -23,24 +21,12 @@ struct SocketDump: ~Copyable {
     .noSuchFileOrDirectory, .notSupported, .noFunction,
   ]
 
-  private let descriptor: FileDescriptor
+  private let socket: DiagnosisSocket
   private var sequence: UInt32 = 0
 
   /// - Throws: `Errno` as socket(2) and setsockopt(2) give it.
   init() throws(Errno) {
-    let number = socket(
-      AF_NETLINK, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_SOCK_DIAG)
-    guard number >= 0 else { throw Errno(rawValue: errno) }
-    guard cprocctl_set_receive_timeout(number, Self.answerLimitSeconds) == 0 else {
-      let error = Errno(rawValue: errno)
-      close(number)
-      throw error
-    }
-    self.descriptor = FileDescriptor(rawValue: number)
-  }
-
-  deinit {
-    close(self.descriptor.rawValue)
+    self.socket = try DiagnosisSocket()
   }
 
   static func isUnavailable(_ error: Errno) -> Bool { Self.unavailable.contains(error) }
@@ -53,7 +39,7 @@ struct SocketDump: ~Copyable {
       self.sequence &+= 1
       var parser = SocketDumpParser(sequence: self.sequence, ports: ports, states: states)
       do {
-        try self.send(Self.request(family, ports: ports, states: states, sequence: self.sequence))
+        try self.socket.send(Self.request(family, ports: ports, states: states, sequence: self.sequence))
         switch try self.receive(into: &parser) {
         case .complete: return .entries(parser.entries)
         case .interrupted, .more: continue
@@ -79,34 +65,11 @@ struct SocketDump: ~Copyable {
       .sockets, doing: "read the socket table: it changed during each of \(Self.attempts) attempts")
   }
 
-  private func send(_ request: cprocctl_inet_diag_range_request) throws(Errno) {
-    var request = request
-    let size = Int(request.header.nlmsg_len)
-    while Glibc.send(self.descriptor.rawValue, &request, size, 0) < 0 {
-      guard errno == EINTR else { throw Errno(rawValue: errno) }
-    }
-  }
-
   private func receive(into parser: inout SocketDumpParser) throws(Errno) -> SocketDumpParser.Progress {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 8)
     defer { buffer.deallocate() }
     while true {
-      var sender = sockaddr_nl()
-      var senderLength = socklen_t(MemoryLayout<sockaddr_nl>.size)
-      // With MSG_TRUNC the result is the datagram's true length.
-      let count = withUnsafeMutablePointer(to: &sender) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          recvfrom(
-            self.descriptor.rawValue, buffer.baseAddress, buffer.count, Int32(MSG_TRUNC), $0,
-            &senderLength)
-        }
-      }
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw Errno(rawValue: errno)
-      }
-      // Any process may send to a netlink socket; only port 0 is the kernel.
-      guard sender.nl_pid == 0 else { continue }
+      let count = try self.socket.receive(into: buffer)
       guard count <= buffer.count else { return .malformed("a datagram of \(count) bytes was cut off") }
       let progress = parser.consume(UnsafeRawBufferPointer(rebasing: buffer[0..<count]))
       if progress != .more { return progress }
