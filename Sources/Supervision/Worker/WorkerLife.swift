@@ -172,7 +172,8 @@ package struct WorkerLife: Sendable {
     let pause = self.blockedPause
     self.blockedPause = min(self.blockedPause * 2, max(self.definition.backoff.max, .seconds(1)))
     self.deadline = now.advanced(by: pause)
-    let message = "\(reason); trying again in \(pause.text), then ever more rarely"
+    let then = self.blockedPause > pause ? ", then ever more rarely" : " and so on"
+    let message = "\(reason); trying again in \(pause.text)\(then)"
     return (news ? [.entered(.blocked, message)] : []) + [.wake(self.deadline)]
   }
 
