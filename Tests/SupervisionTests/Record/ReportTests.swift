@@ -230,6 +230,12 @@ struct WorkerStoryTests {
         "alpha (port 8081) was stopped 1 min 0 s ago: somebody commanded it to stop; "
           + "its leader (pid 7) was killed by our SIGTERM 0 µs after it became ready."
       ])
+    commanded.happened(.commanded(worker: "alpha", .start))
+    commanded.runs(pid: 8)
+    #expect(
+      self.story(commanded, after: 0).sentences.first?.hasSuffix(
+        ", as somebody commanded. Before that, somebody commanded it to stop; "
+          + "its leader (pid 7) was killed by our SIGTERM 0 µs after it became ready.") == true)
     var never = ToldHistory()
     never.changed(.starting, pid: 8)
     never.pass(5000)
