@@ -15,12 +15,15 @@ struct CheckCommand: Verb {
       usage; 69 systemd or the unit file cannot be asked; 78 configuration.
       """)
 
-  @Argument(help: ArgumentHelp("The configuration, in TOML.", valueName: "config"))
+  @Argument(
+    help: ArgumentHelp("The configuration, in TOML.", valueName: "config"),
+    completion: .file(extensions: ["toml"]))
   var config: String?
 
   @Option(
     help: ArgumentHelp(
-      "Compare with this unit: a name that systemd knows, or the path of a unit file.", valueName: "unit"))
+      "Compare with this unit: a name that systemd knows, or the path of a unit file.", valueName: "unit"),
+    completion: .file())
   var unit: String?
 
   @Option(

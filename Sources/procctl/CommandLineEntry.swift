@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import CProcCtl
 internal import Glibc
 internal import ProcCtl
+internal import Supervision
 
 /// A verb of the command line. It does its work and says how it went as an exit status.
 protocol Verb: ParsableCommand {
@@ -30,9 +31,26 @@ enum CommandLineEntry {
         return ExitStatus.usage
       }
       let status = ProcctlCommand.exitCode(for: error).rawValue
-      let text = ProcctlCommand.fullMessage(for: error)
-      if status == 0 { print(text) } else { Message.write(text + "\n") }
+      if status == 0 {
+        print(ProcctlCommand.fullMessage(for: error))
+      } else {
+        Message.error(self.explanation(of: error, in: line.options))
+      }
       return status
     }
+  }
+
+  /// One line: what is wrong, and where to read on.
+  private static func explanation(of error: any Error, in options: [String]) -> String {
+    let verbs = ProcctlCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
+    let text = ProcctlCommand.message(for: error).split(separator: "\n").joined(separator: " ")
+    guard let verb = options.first, verbs.contains(verb) else {
+      if let word = options.first, !word.hasPrefix("-") {
+        let near = Spelling.nearest(to: word, among: verbs).map { ", did you mean \"\($0)\"?" } ?? ""
+        return "there is no verb \"\(word)\"\(near) (see procctl --help)"
+      }
+      return "\(text) (see procctl --help)"
+    }
+    return "\(verb): \(text) (see procctl \(verb) --help)"
   }
 }

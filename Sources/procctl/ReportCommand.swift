@@ -18,7 +18,9 @@ struct ReportCommand: Verb {
       output not written; 77 no permission; 78 configuration.
       """)
 
-  @Argument(help: ArgumentHelp("The configuration of the master.", valueName: "config"))
+  @Argument(
+    help: ArgumentHelp("The configuration of the master.", valueName: "config"),
+    completion: .file(extensions: ["toml"]))
   var configuration: String?
 
   @Flag(help: "Write the whole record, as one line of JSON.")
@@ -27,7 +29,9 @@ struct ReportCommand: Verb {
   @Flag(help: "Draw a timeline, as SVG.")
   var svg = false
 
-  @Option(help: ArgumentHelp("Write to this file instead of standard output.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Write to this file instead of standard output.", valueName: "file"),
+    completion: .file())
   var output: String?
 
   @Option(

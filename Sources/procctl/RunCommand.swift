@@ -24,7 +24,9 @@ struct RunCommand: Verb {
       something needed is missing; 77 no permission; 78 configuration.
       """)
 
-  @Argument(help: ArgumentHelp("The configuration, in TOML.", valueName: "config"))
+  @Argument(
+    help: ArgumentHelp("The configuration, in TOML.", valueName: "config"),
+    completion: .file(extensions: ["toml"]))
   var configuration: String?
 
   @Flag(help: "Check the configuration, say what is wrong with it, and start nothing.")

@@ -83,7 +83,7 @@ struct SpawnCommand: Verb {
     transform: OptionText.outOfMemoryScore)
   var oomScoreAdj: Int32?
 
-  @Option(name: .customLong("chdir"), help: "Run in this directory.")
+  @Option(name: .customLong("chdir"), help: "Run in this directory.", completion: .directory)
   var directory: String?
 
   @Option(

@@ -14,10 +14,12 @@ struct StatusCommand: Verb {
       several masters run; 69 no master answers; 77 no permission.
       """)
 
-  @Argument(help: ArgumentHelp("The configuration of the master.", valueName: "config"))
+  @Argument(
+    help: ArgumentHelp("The configuration of the master.", valueName: "config"),
+    completion: .file(extensions: ["toml"]))
   var config: String?
 
-  @Option(help: ArgumentHelp("The master's control socket.", valueName: "path"))
+  @Option(help: ArgumentHelp("The master's control socket.", valueName: "path"), completion: .file())
   var control: String?
 
   @Flag(help: "Write one line of JSON.")

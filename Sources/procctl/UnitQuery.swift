@@ -41,6 +41,8 @@ enum UnitQuery {
     command.environment = command.environment.setting("LC_ALL", to: "C")
     command.standardInput = .null
     command.standardOutput = .descriptor(pipe.writeEnd)
+    // What it has to say of a machine without systemd would be lines beside ours.
+    command.standardError = .null
     let child: ProcessIdentity
     do {
       defer { close(pipe.writeEnd.rawValue) }

@@ -20,7 +20,7 @@ struct WhyCommand: Verb {
   @Option(
     help: ArgumentHelp(
       "The configuration; else procctl.toml in the current directory, else the embedded default.",
-      valueName: "file"))
+      valueName: "file"), completion: .file(extensions: ["toml"]))
   var config: String?
 
   @Flag(help: "Write one line of JSON.")

@@ -12,10 +12,12 @@ struct WorkerTarget: ParsableArguments {
   @Argument(help: ArgumentHelp("The workers.", valueName: "worker"))
   var workers: [String]
 
-  @Option(help: ArgumentHelp("The configuration of the master.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The configuration of the master.", valueName: "file"),
+    completion: .file(extensions: ["toml"]))
   var config: String?
 
-  @Option(help: ArgumentHelp("The master's control socket.", valueName: "path"))
+  @Option(help: ArgumentHelp("The master's control socket.", valueName: "path"), completion: .file())
   var control: String?
 
   @Flag(help: "Do not wait for what comes of it.")
@@ -30,6 +32,8 @@ private struct Call: Codable {
   var wait: Bool
 }
 
+private struct Nothing: Codable {}
+private struct StatusAnswer: Codable { var master: MasterStatusSnapshot }
 private struct Answer: Codable { var workers: [MasterStatusSnapshot.Worker] }
 
 extension WorkerVerb {
@@ -65,6 +69,9 @@ extension WorkerVerb {
       let deadline = self.target.timeout.map { MonotonicInstant.now.advanced(by: $0) }
       let answer = try client.reply(as: Answer.self, by: deadline).value
       return self.target.noWait ? ExitStatus.success : self.judge(answer.workers)
+    } catch ControlClient.Failure.timedOut {
+      Message.error("\(verb): \(self.overdue(at: client))")
+      return ExitStatus.timedOut
     } catch {
       Message.error("\(verb): \(ControlFailure.text(of: error, from: client))")
       return self.status(of: error)
@@ -81,9 +88,25 @@ extension WorkerVerb {
     return status
   }
 
+  /// Who was not there in time. The master takes one call at a time on a connection: it is asked on another.
+  private func overdue(at master: ControlClient) -> String {
+    let limit = (self.target.timeout ?? .zero).text
+    guard let other = try? ControlClient(to: master.path), (try? other.send("Status", Nothing())) != nil,
+      let answer = try? other.reply(as: StatusAnswer.self, by: .now.advanced(by: Self.patience)).value
+    else { return ControlFailure.text(of: ControlClient.Failure.timedOut, from: master) }
+    let late = answer.master.workers.filter {
+      self.target.workers.contains($0.name) && !WorkerWait.isReached(Self.command, $0.state)
+    }
+    guard !late.isEmpty else { return "not done within \(limit)" }
+    let list = late.map { "\($0.name) is still \($0.state)" }.joined(separator: ", ")
+    return "\(list) after \(limit); the command goes on"
+  }
+
+  /// A master that lives says so at once.
+  private static var patience: Duration { .seconds(2) }
+
   private func status(of error: any Error) -> Int32 {
     switch error as? ControlClient.Failure {
-    case .timedOut: return ExitStatus.timedOut
     case .refused(let error) where error.name == ControlInterface.name + ".Stopping":
       return ExitStatus.temporaryFailure
     case .refused(let error) where error.name == ControlInterface.name + ".NoSuchWorker":

@@ -74,6 +74,11 @@ import Testing
     }
     #expect(pauses == pauses.sorted())
     #expect(pauses.last == .seconds(30))
+    // News, when the pauses no longer grow.
+    bench.on(.timeReached, after: .seconds(30))
+    #expect(
+      bench.on(.portChecked(holder: "apache")).contains(
+        .entered(.blocked, "port 8080 is held by apache; trying again in 30s and so on")))
     bench.on(.timeReached, after: .seconds(30))
     #expect(bench.on(.portChecked(holder: nil)) == [.spawn])
   }

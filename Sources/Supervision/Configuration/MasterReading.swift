@@ -154,8 +154,9 @@ extension ConfigurationReader {
       if cleanups.contains(where: { $0.name == name }) {
         self.report(table["name"]?.line ?? node.line, "there is a cleanup \(self.quoted(name)) already")
       }
-      cleanups.append(
-        CleanupCommand(name: name, command: command.map(\.text), timeout: ownTimeout ?? timeout))
+      var words = command.map(\.text)
+      if let program = words.first { words[0] = ProgramPath.absolute(program, from: self.directory) }
+      cleanups.append(CleanupCommand(name: name, command: words, timeout: ownTimeout ?? timeout))
     }
     return cleanups
   }

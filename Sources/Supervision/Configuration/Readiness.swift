@@ -21,8 +21,8 @@ public enum Readiness: Sendable, Equatable {
     }
   }
 
-  /// What `init(text:)` understands.
-  static let forms = "\"notify\", \"fd\", \"tcp\", \"http:/PATH\", \"exec:COMMAND\" or \"none\""
+  /// What `init(text:)` understands, but for what is not available yet.
+  static let forms = "\"notify\", \"tcp\", \"http:/PATH\" or \"none\""
 
   /// Reads `notify`, `fd`, `tcp`, `http:/PATH`, `exec:COMMAND` (run by /bin/sh) or `none`; nil for
   /// anything else.

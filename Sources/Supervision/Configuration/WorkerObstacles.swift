@@ -36,6 +36,9 @@ extension MasterConfiguration {
     } catch {
       obstacles.append("[master] user: \(error)")
     }
+    if let directory = self.logDirectory, access(directory.string, X_OK) != 0 {
+      obstacles.append("[master] log-directory: \(directory): \(Errno(rawValue: errno))")
+    }
     return obstacles + self.workers.flatMap { $0.obstacles() }
   }
 }

@@ -59,6 +59,10 @@ struct WorkerSettings {
       let path = FilePath(text.filling(values).description)
       return path.isRelative ? directory.pushing(path) : path
     }
+    if let program = worker.command.first, !program.needsDescriptor {
+      worker.command[0] = PlaceholderText(
+        ProgramPath.absolute(program.description, from: worker.directory ?? directory))
+    }
     return worker
   }
 }

@@ -20,10 +20,14 @@ final class LeftoverStop {
   private var ledgers: [Dealt] = []
   private var underWay = 0
   private var hasBegun = false
+  /// What is looked for once the workers' remains are gone: a master's cgroup has theirs below it.
+  private var rests: [(ledger: Dealt, stop: Stop)] = []
+  /// Who is named already, and would be found there again.
+  private var survivors: Set<ProcessIdentity> = []
   private var completion: (() -> Void)?
 
   /// The longest it can take.
-  static let longest = LeftoverPlan.grace + Escalation.longestKillWait + LeftoverStop.cgroupWait
+  static let longest = (LeftoverPlan.grace + Escalation.longestKillWait) * 2 + LeftoverStop.cgroupWait
   private static let cgroupWait = Duration.seconds(2)
 
   /// A ledger that is being dealt with.
@@ -127,12 +131,33 @@ final class LeftoverStop {
         stops += itsStops.map { (ledger, $0) }
       }
     }
+    self.rests = stops.filter { $0.1.isRest }
+    self.run(stops.filter { !$0.1.isRest })
+  }
+
+  private func run(_ stops: [(ledger: Dealt, stop: Stop)]) {
+    self.hasBegun = false
     self.underWay = stops.count
     for (ledger, stop) in stops {
       stop.foreign.start(stop.escalation) { [self] result in self.ended(stop, of: ledger, result) }
     }
     self.hasBegun = true
     self.goOn()
+  }
+
+  private func beginRests() {
+    var stops: [(ledger: Dealt, stop: Stop)] = []
+    for (ledger, rest) in self.rests {
+      do throws(ProcessError) {
+        // Looked for anew: what was found before the workers' remains were ended includes them.
+        stops.append((ledger, try self.stop(for: rest.remains, rest.escalation, of: ledger)))
+      } catch {
+        ledger.hasSurvivors = true
+        self.logger.error("cannot find out what the last run left in \(ledger.plan.cgroup ?? ""): \(error)")
+      }
+    }
+    self.rests = []
+    self.run(stops)
   }
 
   /// Only a ledger of this configuration and of this boot is believed.
@@ -169,12 +194,18 @@ final class LeftoverStop {
     var foreign: ForeignStop
     var remains: [LeftoverPlan.Remains]
     var escalation: Escalation
+
+    /// Whether it is for what belongs to no worker.
+    var isRest: Bool { self.remains.allSatisfy { $0.entry == nil } }
   }
 
   private func stops(for ledger: Dealt) throws(ProcessError) -> [Stop] {
     var batches: [(escalation: Escalation, remains: [LeftoverPlan.Remains])] = []
     for remains in ledger.plan.remains {
-      if let index = batches.firstIndex(where: { $0.escalation == remains.escalation }) {
+      if let index = batches.firstIndex(where: {
+        $0.escalation == remains.escalation
+          && $0.remains.allSatisfy { ($0.entry == nil) == (remains.entry == nil) }
+      }) {
         batches[index].remains.append(remains)
       } else {
         batches.append((remains.escalation, [remains]))
@@ -213,7 +244,7 @@ final class LeftoverStop {
     }
     let foreign = ForeignStop(
       loop: self.loop, parts: [ForeignStop.Part(StopSelection(roots: roots), cgroups: cgroups)],
-      supervisors: supervisors, exempt: self.exempt)
+      supervisors: supervisors, exempt: self.exempt.union(self.survivors))
     return Stop(foreign: foreign, remains: remains, escalation: escalation)
   }
 
@@ -237,6 +268,7 @@ final class LeftoverStop {
     }
     // Who cannot be looked for may be left.
     if !result.isEmpty { ledger.hasSurvivors = true }
+    self.survivors.formUnion(result.survivors.map(\.process.identity))
     if let error = result.unverified {
       self.logger.error("cannot find out whether what the last run left has ended: \(error)")
     }
@@ -263,6 +295,7 @@ final class LeftoverStop {
 
   private func goOn() {
     guard self.hasBegun, self.underWay == 0 else { return }
+    guard self.rests.isEmpty else { return self.beginRests() }
     // Children before parents: a longer path is never above a shorter one.
     let cgroups = self.ledgers.flatMap { $0.cgroups.values }.filter { $0.path != self.ownCgroup }
     let sorted = cgroups.sorted { $0.path.string.utf8.count > $1.path.string.utf8.count }

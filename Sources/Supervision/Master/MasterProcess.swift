@@ -31,6 +31,8 @@ public final class MasterProcess {
   private let workerLogs: WorkerLogs?
   private let stopsOnHangUp: Bool
   private var outcome = ShutdownOutcome()
+  /// Workers that were commanded, until they change.
+  private var commanded: Set<String> = []
   private var isReady = false
   /// Who else wants to know what happens, in the order they are told.
   private var observers: [any MasterObserver] = []
@@ -284,9 +286,11 @@ extension MasterProcess: MasterObserver {
       switch state {
       case .failed, .blocked: .error
       // Nobody asked it to.
+      case .stopping where self.commanded.contains(name): .info
       case .stopping, .backoff: self.master.phase == .running ? .warning : .info
       default: .info
       }
+    self.commanded.remove(name)
     var text = "\(name) \(state)"
     if let pid { text += " (pid \(pid))" }
     if !why.isEmpty { text += ": \(why)" }
@@ -326,6 +330,12 @@ extension MasterProcess: MasterObserver {
 
   package func happened(_ event: MasterEvent) {
     for observer in self.observers { observer.happened(event) }
+    switch event {
+    case .commanded(let worker, _): self.commanded.insert(worker)
+    case .cleanupEnded(let name, let failure?): self.logger.warning("cleanup \(name) failed: \(failure)")
+    case .cleanupEnded(let name, nil): self.logger.info("cleanup \(name) done")
+    default: break
+    }
   }
 
   package func ended(_ outcome: ShutdownOutcome) {

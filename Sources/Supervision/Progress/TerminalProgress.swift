@@ -4,7 +4,8 @@ internal import ProcCtl
 internal import SystemPackage
 internal import SystemdNotify
 
-/// Shows a stop at the terminal that the log goes to, as long as it takes: the log goes on above.
+/// Shows a stop at the terminal that the log goes to, as long as it takes: the log goes on above, and so does
+/// what workers write there.
 ///
 /// The terminal is written to through a descriptor of its own that does not block, so that one whose output
 /// is held (Ctrl-S) holds up nothing. Confined to the loop's thread.
@@ -20,6 +21,7 @@ final class TerminalProgress: MasterObserver {
   private var previous: FileDescriptor?
   private var timer: TimerIdentifier?
   private var clients: [String: Int] = [:]
+  private var rows = 24
 
   /// - Parameter progress: How the stop stands, with so many workers as the function says for those left.
   init(
@@ -55,7 +57,7 @@ final class TerminalProgress: MasterObserver {
     if let timer = self.timer { self.loop.cancel(timer) }
     self.timer = nil
     guard let terminal = self.terminal, let previous = self.previous else { return }
-    self.output.show(footer: [])
+    self.output.show(footer: [], rows: self.rows)
     self.output.replaceDescriptor(previous)
     Glibc.close(terminal.rawValue)
     self.terminal = nil
@@ -75,11 +77,12 @@ final class TerminalProgress: MasterObserver {
     var (columns, rows): (Int32, Int32) = (0, 0)
     // Asked each time: it may have been resized.
     guard cprocctl_window_size(terminal.rawValue, &columns, &rows) == 0 else { return }
+    // A terminal that does not know its size has the usual one.
+    self.rows = rows > 0 ? Int(rows) : 24
     let layout = StopProgressLayout(
-      // A terminal that does not know its size has the usual one.
-      columns: columns > 0 ? Int(columns) : 80, rows: rows > 0 ? Int(rows) : 24, isColored: self.isColored)
+      columns: columns > 0 ? Int(columns) : 80, rows: self.rows, isColored: self.isColored)
     let progress = self.progress({ layout.shownWorkers(of: $0) }, self.clients)
-    self.output.show(footer: progress.map { layout.lines(for: $0) } ?? [])
+    self.output.show(footer: progress.map { layout.lines(for: $0) } ?? [], rows: self.rows)
   }
 }
 

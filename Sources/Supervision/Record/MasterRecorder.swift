@@ -17,6 +17,8 @@ final class MasterRecorder: MasterObserver {
   private var directory: FilePath?
   private var history: HistoryFile?
   private var isFlushScheduled = false
+  /// Workers that were commanded and have not got there yet.
+  private var commanded: Set<String> = []
 
   /// A master that is killed loses no more of the history than what happened in this time.
   private static let flushPause = Duration.milliseconds(100)
@@ -64,6 +66,9 @@ final class MasterRecorder: MasterObserver {
     self.account.workerChanged(name, state, why, pid: pid?.value, at: now)
     self.add(
       self.lives.workerChanged(name, state, why, pid: pid?.value, at: now, wallClock: self.wallClock))
+    // Who commanded it asks next what came of it.
+    guard state.isSettled, self.commanded.remove(name) != nil else { return }
+    self.history?.flush()
   }
 
   func stopBegan(_ reason: String, budget: Duration) {
@@ -73,6 +78,7 @@ final class MasterRecorder: MasterObserver {
   func happened(_ event: MasterEvent) {
     let now = self.loop.now
     let wallClock = self.wallClock
+    if case .commanded(let worker, _) = event { self.commanded.insert(worker) }
     self.account.happened(event, at: now, wallClock: wallClock)
     self.add(self.lives.happened(event, at: now, wallClock: wallClock))
     guard case .phaseBegan(let phase) = event else { return }

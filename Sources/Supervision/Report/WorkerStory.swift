@@ -71,7 +71,12 @@ package struct WorkerStory: Sendable {
     var how = ready.map { "became ready after \($0.after?.text ?? "some time")" } ?? "is not ready yet"
     if let pid = ready?.pid, started.pid != pid { how += " (pid \(pid))" }
     var sentences: [String]
-    if let end = self.end(before: start) {
+    if let end = self.end(before: start), self.isCommanded(start) {
+      sentences = [
+        "\(self.subject) was started again \(self.ago(started)), as somebody commanded. Before that, \(end).",
+        "It was started\(pid) and \(how).",
+      ]
+    } else if let end = self.end(before: start) {
       sentences = [
         "\(self.subject) was restarted \(self.ago(started)): \(end).",
         "It was started\(pid) and \(how).",
@@ -84,6 +89,12 @@ package struct WorkerStory: Sendable {
     }
     if let count = self.countOfStarts(through: start) { sentences.append(count) }
     return sentences
+  }
+
+  /// Whether it would not have been started then by itself.
+  private func isCommanded(_ start: Int) -> Bool {
+    let last = self.events[..<start].last { $0.kind == .commanded || $0.kind == .leaderEnded }
+    return last?.kind == .commanded && last?.command == .start
   }
 
   private func stopped(_ stopped: WorkerEvent) -> [String] {

@@ -52,7 +52,7 @@ package struct ShutdownOutcome: Sendable, Equatable {
     if self.clientsForced { parts.append("clients were disconnected by force") }
     if !self.signalled.isEmpty { parts.append("\(Self.list(self.signalled)) needed a signal") }
     if !self.killed.isEmpty { parts.append("\(Self.list(self.killed)) needed KILL") }
-    parts += self.failedCleanups.map { "cleanup \($0) failed" }
+    parts += self.failedCleanups.map { "cleanup failed: \($0)" }
     parts += self.heldPorts.map { "port \($0)" }
     parts += self.survivors.map { "survivor: \($0)" }
     parts += self.internalErrors.map { "internal error: \($0)" }

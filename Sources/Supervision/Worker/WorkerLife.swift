@@ -172,7 +172,8 @@ package struct WorkerLife: Sendable {
     let pause = self.blockedPause
     self.blockedPause = min(self.blockedPause * 2, max(self.definition.backoff.max, .seconds(1)))
     self.deadline = now.advanced(by: pause)
-    let message = "\(reason); trying again in \(pause.text), then ever more rarely"
+    let then = self.blockedPause > pause ? ", then ever more rarely" : " and so on"
+    let message = "\(reason); trying again in \(pause.text)\(then)"
     return (news ? [.entered(.blocked, message)] : []) + [.wake(self.deadline)]
   }
 
@@ -199,7 +200,7 @@ package struct WorkerLife: Sendable {
       // What cleaning up after a crash took is no matter of this stop.
       self.forgetForce()
       self.state = .stopped
-      return [.wake(nil), .entered(.stopped, "stopped before it ran")]
+      return [.wake(nil), .entered(.stopped, "it was not running")]
     case .starting, .ready:
       return self.ask(why: "asked to stop", at: now)
     case .stopping, .verifying:

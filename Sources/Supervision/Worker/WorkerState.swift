@@ -22,4 +22,7 @@ package enum WorkerState: Sendable, Equatable, CaseIterable {
 
   /// Whether nothing is going to happen to it by itself.
   package var isFinal: Bool { self == .stopped || self == .failed }
+
+  /// Whether what it was commanded to do has come out, one way or the other.
+  package var isSettled: Bool { self.isFinal || [.ready, .backoff, .blocked].contains(self) }
 }

@@ -40,7 +40,7 @@ struct ConfigurationProblemTests {
       ),
       (
         "ready = \"htp:/x\"",
-        "\"ready\" must be \"notify\", \"fd\", \"tcp\", \"http:/PATH\", \"exec:COMMAND\" or \"none\", "
+        "\"ready\" must be \"notify\", \"tcp\", \"http:/PATH\" or \"none\", "
           + "not \"htp:/x\""
       ),
       ("start-timeout = \"10x\"", "\"start-timeout\": \"10x\" is not a duration: write 250ms, 10s, 2m or 1h"),

@@ -221,6 +221,31 @@ struct ConfigurationReadingTests {
       ])
   }
 
+  @Test(
+    "a program with a slash is in the worker's directory, or beside the file",
+    arguments: [
+      ("./bin/a", "", "/bin/a"), ("bin/a", "", "/bin/a"), ("../a", "", "/../a"), ("./a", "sub", "/sub/a"),
+    ])
+  func program(command: String, directory: String, found: String) throws {
+    let place = directory.isEmpty ? "" : "directory = \"\(directory)\"\n"
+    let text = """
+      [workers.a]
+      command = ["\(command)", "./x"]
+      \(place)
+      [workers.b]
+      command = ["a"]
+      [[cleanups]]
+      name = "c"
+      command = ["\(command)"]
+      """
+    try withDirectory(files: ["p.toml": text]) { file in
+      let configuration = try MasterConfiguration.load(file: file.appending("p.toml"), environment: [:])
+      #expect(configuration.workers.first?.command.map(\.description) == ["\(file)\(found)", "./x"])
+      #expect(configuration.workers.last?.command.map(\.description) == ["a"])
+      if directory.isEmpty { #expect(configuration.cleanups.first?.command == ["\(file)\(found)"]) }
+    }
+  }
+
   @Test("is loaded from a file, relative to its directory")
   func load() throws {
     let text = worker("directory = \"sub\"")

@@ -20,7 +20,7 @@ enum ReportFixture {
     told.happened(.clientsChanged(worker: "alpha", connected: 4))
     told.happened(.requested(worker: "delta", StopRequest(method: "POST", path: "/shutdown")))
     told.happened(.signalled(worker: "gamma", .terminate, processes: 3))
-    told.changed("idle", .stopped, "stopped before it ran")
+    told.changed("idle", .stopped, "it was not running")
     told.pass(40)
     told.happened(.answered(worker: "alpha", refusal: nil))
     told.happened(.answered(worker: "delta", refusal: "HTTP status 500"))

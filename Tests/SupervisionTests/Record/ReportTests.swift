@@ -191,7 +191,7 @@ struct WorkerStoryTests {
         "alpha (port 8081) does not run: its leader (pid 5) exited with status 3 10 ms after it was started, "
           + "before it was ready.", "The next try is in 1.5 s.",
       ])
-    told.changed(.stopped, "stopped before it ran")
+    told.changed(.stopped, "it was not running")
     #expect(
       self.story(told, after: 1000).sentences.first
         == "alpha (port 8081) did not run and was stopped before its next try, 1 s ago.")
@@ -230,6 +230,12 @@ struct WorkerStoryTests {
         "alpha (port 8081) was stopped 1 min 0 s ago: somebody commanded it to stop; "
           + "its leader (pid 7) was killed by our SIGTERM 0 µs after it became ready."
       ])
+    commanded.happened(.commanded(worker: "alpha", .start))
+    commanded.runs(pid: 8)
+    #expect(
+      self.story(commanded, after: 0).sentences.first?.hasSuffix(
+        ", as somebody commanded. Before that, somebody commanded it to stop; "
+          + "its leader (pid 7) was killed by our SIGTERM 0 µs after it became ready.") == true)
     var never = ToldHistory()
     never.changed(.starting, pid: 8)
     never.pass(5000)

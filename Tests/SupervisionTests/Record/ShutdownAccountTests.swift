@@ -79,7 +79,7 @@ struct ShutdownAccountTests {
     #expect(record.duration == milliseconds(121))
     #expect(
       record.exitStatus == 6
-        && record.summary == "beta needed KILL; cleanup flush: exited with status 1 failed")
+        && record.summary == "beta needed KILL; cleanup failed: flush: exited with status 1")
 
     #expect(record.phases.map(\.name) == ["stopping", "sweeping", "cleaning"])
     #expect(record.phases.map(\.start) == [0, 100, 101].map { milliseconds($0) })

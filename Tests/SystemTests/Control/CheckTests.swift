@@ -50,6 +50,8 @@ extension SystemTests {
         #expect(!compared.errors.contains("NotifyAccess"))
         #expect(try await check().ending == .exited(0))
         #expect(try await check("--unit", "/no/such.service").ending == .exited(69))
+        let unknown = try await check("--unit", "no-such-unit.service")
+        #expect(unknown.errors.split(separator: "\n").count == 1, "\(unknown.errors)")
         #expect(try await check("--unit", unit, "--timeout-stop", "1s").ending == .exited(64))
       }
     }
@@ -64,6 +66,13 @@ extension SystemTests {
         #expect(check.ending == .exited(0) && check.errors == run.errors)
         #expect(check.errors.contains("no-such-program"))
         #expect(check.outputText.hasPrefix(run.outputText))
+        let logs = session.path("logs")
+        let other = Bytes(
+          try session.write(
+            "[master]\nlog-directory = \"logs\"\n[workers.a]\ncommand = [\"sh\"]\n", to: "logs.toml"))
+        let missing = try await session.procctl("check", other).end()
+        #expect(
+          missing.errors == "warning: [master] log-directory: \(logs): No such file or directory\n")
         let bad = Bytes(try session.write("[workers.a]\nport = 0\n", to: "bad.toml"))
         #expect(try await session.procctl("check", bad).end().ending == .exited(78))
       }

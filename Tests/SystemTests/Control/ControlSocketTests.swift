@@ -86,6 +86,9 @@ extension SystemTests {
         let first = try #require(try await fifo.expect("alpha")["alpha"])
         #expect(try await self.procctl(session, "stop", "--config", config, "alpha").ending == .exited(0))
         #expect(ProcTable.process(first) == nil)
+        // What it waited for is in the history at once.
+        let why = try await self.procctl(session, "why", "--config", config, "alpha")
+        #expect(why.outputText.contains("somebody commanded it to stop"), "\(why)")
         let status = try await self.procctl(session, "status", config)
         #expect(status.ending == .exited(1))
         #expect(status.outputText.contains("ready 1/2"))
@@ -103,7 +106,9 @@ extension SystemTests {
         #expect(json.outputText.contains("\"port\":\(port),\"restarts\":1,"))
         let unknown = try await self.procctl(session, "stop", "--config", config, "gamma")
         #expect(unknown.ending == .exited(64) && unknown.errors.contains("there is no worker gamma"))
-        _ = try await master.stop()
+        let log = try await master.stop().result.errors
+        #expect(log.contains("info procctl: alpha stopping (pid \(first)): asked to stop"))
+        #expect(!log.contains("warning procctl: alpha"), "nothing went wrong")
         let none = try await self.procctl(session, "status", config)
         #expect(none.ending == .exited(69) && none.errors.contains("no master of"))
       }
@@ -125,6 +130,7 @@ extension SystemTests {
         #expect([.exited(0), .exited(1)].contains(start.ending))
         let stop = try await session.procctl(["stop"] + control + ["--timeout", "300ms", "deaf"]).end()
         #expect(stop.ending == .exited(124))
+        #expect(stop.errors == "procctl: stop: deaf is still stopping after 300ms; the command goes on\n")
         let waiting = try session.procctl(["stop"] + control + ["deaf"])
         try await session.until("the call is waiting") { ProcTable.wait(of: waiting.pid) }
         master.process.send(SIGTERM)

@@ -64,6 +64,7 @@ extension SystemTests {
         for word in self.everybody { #expect(said.contains("pid \(left[word] ?? 0) (test-workload)")) }
         #expect(said.contains("ended by SIGKILL"))
         #expect(!said.contains("blocked"), "the port is looked at only afterwards")
+        #expect(!said.contains("what belonged to no worker"), "they are found once")
         #expect(Set(session.members().map(\.pid)) == Set(own.values).union([second.pid]))
         #expect(session.ledgers().count == 1, "its own")
 
