@@ -239,7 +239,7 @@ final class RuleKeeper: MasterObserver {
     switch state {
     case .stopped:
       self.checkStopped(index)
-      if self.views[index].ranOnce, !why.hasPrefix("stopped before"),
+      if self.views[index].ranOnce, why != "it was not running",
         let port = self.schedule.definitions[index].port, let holder = self.kernel.ports.holder(of: port),
         self.kernel.ports.listener(on: port)?.cookie != nil || holder == "a stranger"
       {

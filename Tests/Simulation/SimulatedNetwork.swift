@@ -27,7 +27,7 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     return .held([PortHolder(pid: pid, state: .listen, address: .tcp(.anyV4, port: port))])
   }
 
-  func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop {
+  func end(_ processes: [ProcessIdentity], completion: @escaping (HolderEnd) -> Void) -> any HolderStop {
     let stop = SimulatedHolderStop()
     let kernel = self.kernel
     let target = Termination.Target(
@@ -42,7 +42,9 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
     let termination = Termination(
       scheduler: kernel.time, escalation: .standard(grace: .seconds(3)), target: target
     ) { result in
-      kernel.time.after(.zero) { if !stop.isCancelled { completion(result.survivors.map(\.description)) } }
+      let end = HolderEnd(
+        lastSignal: result.lastSignal, survivors: result.survivors.map(\.description))
+      kernel.time.after(.zero) { if !stop.isCancelled { completion(end) } }
     }
     stop.termination = termination
     termination.start()

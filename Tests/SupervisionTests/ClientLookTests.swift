@@ -42,7 +42,7 @@ import Testing
   private final class SlowTable: WorkerNetwork {
     private(set) var looks = 0
     func verdict(onPort port: UInt16) -> PortVerdict { .free }
-    func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop {
+    func end(_ processes: [ProcessIdentity], completion: @escaping (HolderEnd) -> Void) -> any HolderStop {
       Issue.record("nobody is to be ended")
       return NoStop()
     }

@@ -51,9 +51,9 @@ import Testing
       .held([PortHolder(pid: ProcessIdentifier(4_000_000), state: .listen, address: .tcp(.anyV4, port: port))]
       )
     }
-    func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop {
+    func end(_ processes: [ProcessIdentity], completion: @escaping (HolderEnd) -> Void) -> any HolderStop {
       self.ended += 1
-      self.loop.schedule(at: self.loop.now.advanced(by: .milliseconds(10))) { completion([]) }
+      self.loop.schedule(at: self.loop.now.advanced(by: .milliseconds(10))) { completion(HolderEnd()) }
       return Nothing()
     }
     func awaitReadiness(

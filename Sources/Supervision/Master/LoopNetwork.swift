@@ -20,12 +20,12 @@ final class LoopNetwork: WorkerNetwork {
     }
   }
 
-  func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop {
+  func end(_ processes: [ProcessIdentity], completion: @escaping (HolderEnd) -> Void) -> any HolderStop {
     do throws(ProcessError) {
       return try LoopHolderStop(processes, on: self.loop, completion: completion)
     } catch {
       let why = "\(error)"
-      return CancellableTimer(self.loop.schedule(at: self.loop.now) { completion([why]) }, on: self.loop)
+      return CancellableTimer(self.loop.schedule(at: self.loop.now) { completion(HolderEnd(survivors: [why])) }, on: self.loop)
     }
   }
 

@@ -8,7 +8,7 @@ package protocol WorkerNetwork: AnyObject {
 
   /// Ends these processes with all below them, whoever's they are, by TERM and then KILL; calls back
   /// once, later, with who survived.
-  func end(_ processes: [ProcessIdentity], completion: @escaping ([String]) -> Void) -> any HolderStop
+  func end(_ processes: [ProcessIdentity], completion: @escaping (HolderEnd) -> Void) -> any HolderStop
 
   /// Looks for readiness until it is found; the handler is called once then,
   /// unless the attempt is cancelled first.

@@ -1,4 +1,4 @@
-internal import ProcCtl
+package import ProcCtl
 
 /// The end of processes that have a port they must not have, under way.
 package protocol HolderStop: Cancellable {
@@ -6,14 +6,27 @@ package protocol HolderStop: Cancellable {
   func skipToKill()
 }
 
+/// What became of them.
+package struct HolderEnd: Sendable, Equatable {
+  /// What they were last sent; nil if they had gone before.
+  package var lastSignal: Signal?
+  /// Who is left, and why.
+  package var survivors: [String]
+
+  package init(lastSignal: Signal? = nil, survivors: [String] = []) {
+    self.lastSignal = lastSignal
+    self.survivors = survivors
+  }
+}
+
 /// The real one: by number and start time, each watched by a pidfd, with all below them.
 final class LoopHolderStop: HolderStop {
   private let stop: ForeignStop
-  private var completion: (([String]) -> Void)?
+  private var completion: ((HolderEnd) -> Void)?
 
   /// - Throws: `ProcessError` with code `.inspect` if nobody can say who they are.
   init(
-    _ processes: [ProcessIdentity], on loop: EventLoop, completion: @escaping ([String]) -> Void
+    _ processes: [ProcessIdentity], on loop: EventLoop, completion: @escaping (HolderEnd) -> Void
   ) throws(ProcessError) {
     let kernel = LinuxKernel()
     var roots: [StopSelection.Root] = []
@@ -29,7 +42,8 @@ final class LoopHolderStop: HolderStop {
       let completion = self.completion
       self.completion = nil
       // Its end is told by a look, perhaps within our own beginning.
-      _ = loop.schedule(at: loop.now) { completion?(survivors) }
+      let end = HolderEnd(lastSignal: result.lastSignal, survivors: survivors)
+      _ = loop.schedule(at: loop.now) { completion?(end) }
     }
   }
 

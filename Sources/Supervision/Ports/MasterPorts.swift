@@ -38,18 +38,26 @@ extension Master {
       self.note(
         worker, "ending who has port \(port)\(areOurs ? "" : ", as force-foreign says"): \(who)",
         isTrouble: true)
-      worker.portStop = self.network.end(processes) { [unowned self, unowned worker] survivors in
+      worker.portStop = self.network.end(processes) { [unowned self, unowned worker] end in
         worker.portStop = nil
+        if isOver, areOurs { self.count(end, onPort: port, of: worker) }
         self.observer?.happened(
           .leftoverFound(
             worker: worker.definition.name, what: "port \(port) held by \(who)",
-            isCleaned: survivors.isEmpty))
-        for survivor in survivors { self.note(worker, "\(survivor) survived", isTrouble: true) }
+            isCleaned: end.survivors.isEmpty))
+        for survivor in end.survivors { self.note(worker, "\(survivor) survived", isTrouble: true) }
         let mayEnd = worker.portLimit.map { self.scheduler.now < $0 } ?? false
         self.continueClearing(worker, isOver: isOver, mayEnd: mayEnd)
         self.drain()
       }
     }
+  }
+
+  /// What one of ours took to let go of a port is part of how the stop went.
+  private func count(_ end: HolderEnd, onPort port: UInt16, of worker: WorkerRecord) {
+    guard self.phase != .running, let signal = end.lastSignal else { return }
+    let who = "what had port \(port) of \(worker.definition.name)"
+    if signal == .kill { self.outcome.killed.append(who) } else { self.outcome.signalled.append(who) }
   }
 
   private func answer(_ worker: WorkerRecord, isOver: Bool, _ holder: String?) {
