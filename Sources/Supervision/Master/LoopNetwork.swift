@@ -25,7 +25,8 @@ final class LoopNetwork: WorkerNetwork {
       return try LoopHolderStop(processes, on: self.loop, completion: completion)
     } catch {
       let why = "\(error)"
-      return CancellableTimer(self.loop.schedule(at: self.loop.now) { completion(HolderEnd(survivors: [why])) }, on: self.loop)
+      return CancellableTimer(
+        self.loop.schedule(at: self.loop.now) { completion(HolderEnd(survivors: [why])) }, on: self.loop)
     }
   }
 

@@ -28,7 +28,16 @@ extension Master {
       return self.answer(worker, isOver: isOver, nil)
     }
     let verdict = self.network.verdict(onPort: port)
-    let step = clearing.step(verdict, self.candidates(verdict.holders, for: worker))
+    var candidates = self.candidates(verdict.holders, for: worker)
+    if candidates.contains(where: { $0.process != nil }) {
+      // Between the look at the socket and the one at its process the number may have been dealt out again.
+      let still = Set(self.network.verdict(onPort: port).holders.compactMap(\.pid))
+      for index in candidates.indices where candidates[index].holder.pid.map(still.contains) != true {
+        candidates[index].process = nil
+        candidates[index].standing = .unknown
+      }
+    }
+    let step = clearing.step(verdict, candidates)
     worker.portClearing = clearing
     switch step {
     case .free: self.answer(worker, isOver: isOver, nil)
