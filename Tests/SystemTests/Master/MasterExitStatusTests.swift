@@ -19,7 +19,7 @@ extension SystemTests {
         case .clients: part == "clients were disconnected by force"
         case .signal: part.hasSuffix("needed a signal") && part.contains("slow")
         case .kill: part.hasSuffix("needed KILL") && part.contains("deaf")
-        case .cleanup: part.hasPrefix("cleanup flush")
+        case .cleanup: part.hasPrefix("cleanup failed: flush")
         case .port: part.hasPrefix("port ") && part.contains("(lender) held by pid \(getpid())")
         case .survivor: part.hasPrefix("survivor: ") && part.contains("traced by")
         case .eventLoop: part.hasPrefix("internal error: epoll_wait")
