@@ -25,6 +25,7 @@ final class RuleKeeper: MasterObserver {
   private var clients: ClientRules
   private var isStopped = false
   private var stopsBegun = 0
+  private var isStopTold = true
   private var survivors = 0
   private var heldPorts = 0...0
   private var outcomes: [ShutdownOutcome] = []
@@ -118,6 +119,10 @@ final class RuleKeeper: MasterObserver {
 
   private func signalled(_ process: SimulatedProcess, by signal: Signal) {
     let view = self.views[process.owner]
+    if !self.isStopTold {
+      self.violated(
+        .stopIsToldFirst, process.owner, "\(signal) to \(process.identity), and the status is old")
+    }
     // From the sweep on, everybody who is left is ended.
     guard self.master.phase == .running || self.master.phase == .stopping else { return }
     // Unmarked, it was not known to be one of the worker; now it keeps its port from it.
@@ -291,10 +296,14 @@ final class RuleKeeper: MasterObserver {
 
   func allReady() {}
 
-  func statusChanged(_ status: String, stopping: Bool) { self.kernel.note(nil, status) }
+  func statusChanged(_ status: String, stopping: Bool) {
+    if stopping { self.isStopTold = true }
+    self.kernel.note(nil, status)
+  }
 
   func stopBegan(_ reason: String, budget: Duration) {
     self.stopsBegun += 1
+    self.isStopTold = false
     if self.stopsBegun > 1 { self.violated(.oneReport, nil, "began to stop twice") }
   }
 

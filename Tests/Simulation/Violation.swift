@@ -15,6 +15,7 @@ package enum Rule: String, Sendable, CaseIterable {
   case clientsHaveTheirTime = "no client is disconnected from a worker that is not being ended, nor too early"
   case clientsAreDisconnected = "a client that stays is disconnected when its time is over"
   case deadlinesAreKept = "every step ends within its time"
+  case stopIsToldFirst = "the status says that it is stopping before anybody is signalled for it"
   case oneReport = "there is exactly one report"
   case reportIsTrue = "the report says what is left, and nothing else"
 }

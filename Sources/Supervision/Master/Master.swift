@@ -361,6 +361,8 @@ package final class Master {
     switch effect {
     case .stopWorkers:
       self.observer?.stopBegan(self.stopReason, budget: self.longestStop)
+      // At once, however recent the last word: whoever sees what follows finds the status true.
+      self.reportNow()
       for worker in self.workers { self.post(worker, .stop) }
       self.drain()
     case .sweep: self.beginSweep()

@@ -16,8 +16,8 @@ await_worker 5
 worker=$started_pid
 equal "all are ready" "ready 1/1" "$(property procctl.service StatusText)"
 
-# Open before the stop, so that no line is missed.
-exec {journal}< <(exec journalctl --no-pager --follow --lines=0 -o cat -u procctl.service)
+# All lines, for one that is written before it follows would be missed.
+exec {journal}< <(exec journalctl --no-pager --follow --lines=all -o cat -u procctl.service)
 follower=$!
 # `succeeds` calls it.
 # shellcheck disable=SC2317
@@ -32,6 +32,7 @@ await_line() { # PATTERN
 }
 systemctl stop --no-block procctl.service
 succeeds "the journal says that it is asked, at once" await_line "*alpha: SIGTERM to 1 process*"
+# The status is told before anybody is signalled, and systemd hears it before it answers what follows.
 equal "it is being stopped" deactivating "$(property procctl.service ActiveState)"
 matches "the status says how many have ended, and who has not" \
   "stopping 0/1, waiting for alpha (pid $worker*)" "$(property procctl.service StatusText)"
