@@ -45,9 +45,8 @@ lint:
 	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning packaging/man/*.[15]; fi
 
 # A process for each test target: what one does with children, signals and descriptors is its own
-# affair, and the simulation computes without a pause while the others wait. One that hangs is ended,
-# with all it started, by what is tested here.
-run_tests = $(bin)/procctl spawn --timeout 15m -- swift test --skip-build --disable-xctest
+# affair, and the simulation computes without a pause while the others wait.
+run_tests = PROCCTL=$(bin)/procctl Tests/run
 
 # The whole engine in virtual time: 10,000 workers, of whom the master must not look at all for each
 # of them (that would be tens of thousands of reads for a step), then thousands of seeds. That other
@@ -67,11 +66,12 @@ soak: build
 test-units: build
 	@echo "== unit tests"
 	@swift build --build-tests
-	@for target in ProcCtlTests SystemdNotifyTests GracefulShutdownTests SupervisionTests \
+	@failed=; for target in ProcCtlTests SystemdNotifyTests GracefulShutdownTests SupervisionTests \
 	  RepositoryWorkerTests SimulationTests; do \
 	  echo "-- $$target"; \
-	  $(run_tests) --filter "^$$target\." || { echo "$$target: failed, or took 15 minutes" >&2; exit 1; }; \
-	done
+	  $(run_tests) 15m "^$$target\." || failed="$$failed $$target"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed, or took 15 minutes:$$failed" >&2; exit 1; }
 
 # Real processes and real time limits, one at a time. What the real workers among them need is made once,
 # outside the tree.
@@ -79,13 +79,13 @@ test-system: build
 	@echo "== system tests"
 	@swift build --build-tests
 	@real=$$(Tests/SystemTests/RealWorkers/programs/prepare) && \
-	  PROCCTL_REAL_WORKERS=$$real $(run_tests) --no-parallel --filter '^SystemTests\.'
+	  PROCCTL_REAL_WORKERS=$$real $(run_tests) 20m '^SystemTests\.' --no-parallel
 
 test-host: build
 	@if [ -d Tests/HostProgram ]; then \
 	  echo "== the library inside another program" && \
-	  PROCCTL=$$PWD/$(bin)/procctl $(bin)/procctl spawn --timeout 10m -- \
-	    swift test --package-path Tests/HostProgram --disable-xctest; \
+	  swift build --package-path Tests/HostProgram --build-tests && \
+	  PROCCTL=$$PWD/$(bin)/procctl Tests/run 10m '.' --package-path Tests/HostProgram; \
 	fi
 	@echo "== the example of adopting the libraries"
 	@swift build --package-path Examples/adopting
