@@ -66,6 +66,11 @@ static inline int cprocctl_accept(int listener) {
     return (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
+// The next entries of a directory, as many as the buffer holds (getdents(2)).
+static inline ssize_t cprocctl_read_directory(int directory, void *buffer, size_t size) {
+    return syscall(SYS_getdents64, directory, buffer, size);
+}
+
 // A file in memory that closes at an exec (memfd_create(2)).
 static inline int cprocctl_memory_file(const char *name) {
     return (int)syscall(SYS_memfd_create, name, 1U /* MFD_CLOEXEC */);

@@ -206,6 +206,7 @@ static enum fault_call name_of(long number) {
     switch (number) {
     case SYS_capset: return FAULT_capset;
     case SYS_close_range: return FAULT_close_range;
+    case SYS_getdents64: return FAULT_getdents64;
     case SYS_pidfd_open: return FAULT_pidfd_open;
     case SYS_pidfd_send_signal: return FAULT_pidfd_send_signal;
     case SYS_rt_sigaction: return FAULT_rt_sigaction;

@@ -127,7 +127,8 @@ package final class LinuxKernel: Kernel {
 
   package func allProcesses() throws(ProcessError) -> [ProcessStatus] {
     var found: [ProcessStatus] = []
-    for number in try self.numericNames(in: "/proc") {
+    var listing = try ProcessListing()
+    while let number = try listing.next() {
       do throws(ProcessError) {
         if let status = try self.status(of: ProcessIdentifier(number)) { found.append(status) }
       } catch {

@@ -37,8 +37,12 @@ package final class ForeignStop {
     }
   }
 
+  /// Everybody there is.
+  package typealias ProcessTable = () throws(ProcessError) -> [ProcessStatus]
+
   private let loop: EventLoop
   private let kernel = LinuxKernel()
+  private let processTable: ProcessTable
   private var parts: [Part]
   private var watched: [ProcessIdentity: FileDescriptor] = [:]
   private var termination: Termination?
@@ -57,11 +61,14 @@ package final class ForeignStop {
   /// - Parameters:
   ///   - supervisors: Those among the targets that end what is below them when asked to stop.
   ///   - exempt: Those who are left alone whatever connects them.
+  ///   - processTable: As a rule /proc.
   package init(
     loop: EventLoop, parts: [Part], supervisors: Set<ProcessIdentity> = [],
-    exempt: Set<ProcessIdentity> = []
+    exempt: Set<ProcessIdentity> = [],
+    processTable: @escaping ProcessTable = { () throws(ProcessError) in try LinuxKernel().allProcesses() }
   ) {
     self.loop = loop
+    self.processTable = processTable
     self.supervisors = supervisors
     self.parts = parts
     self.exempt = exempt
@@ -80,12 +87,16 @@ package final class ForeignStop {
   ///
   /// - Throws: `ProcessError` with code `.inspect` if that cannot be read.
   package func members() throws(ProcessError) -> [ProcessStatus] {
+    let selections = self.parts.map(\.selection)
     let members = try self.look()
-    return members.isEmpty ? try self.look() : members
+    guard members.isEmpty else { return members }
+    // Whoever saw nobody has forgotten the sessions and groups in which they were.
+    for (index, selection) in selections.enumerated() { self.parts[index].selection = selection }
+    return try self.look()
   }
 
   private func look() throws(ProcessError) -> [ProcessStatus] {
-    var processes = try self.kernel.allProcesses()
+    var processes = try self.processTable()
     if !self.exempt.isEmpty { processes.removeAll { self.exempt.contains($0.identity) } }
     var cookies: [ProcessIdentifier: ByteString?] = [:]
     var seen: Set<ProcessIdentity> = []
@@ -162,7 +173,8 @@ package final class ForeignStop {
       },
       send: { [self] signal, members in
         self.send(signal, to: self.addressees(of: signal, among: members))
-      })
+      },
+      urgently: { [self] body in self.kernel.urgently(body) })
     let termination = Termination(scheduler: self.loop, escalation: escalation, target: target) {
       [self] result in
       self.unwatchAll()

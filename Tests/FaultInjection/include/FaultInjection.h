@@ -34,7 +34,7 @@
 #define FAULT_CALLS(X)                                                                           \
     X(accept4) X(access) X(bind) X(capset) X(chdir) X(chmod) X(clone) X(close) X(close_range)    \
     X(connect) X(dup2) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(execve)          \
-    X(fcntl) X(flock) X(fstat) X(ftruncate) X(getsockname) X(getsockopt) X(ioctl) X(kill)        \
+    X(fcntl) X(flock) X(fstat) X(ftruncate) X(getdents64) X(getsockname) X(getsockopt) X(ioctl) X(kill) \
     X(listen) X(lstat) X(mkdir) X(mmap) X(open) X(openat) X(opendir) X(pidfd_open)               \
     X(pidfd_send_signal) X(pipe2) X(posix_spawn) X(poll) X(prctl) X(read) X(readdir) X(readlink)         \
     X(readlinkat) X(recv) X(recvfrom) X(recvmsg) X(rmdir) X(rt_sigaction) X(send) X(sendmsg)     \

@@ -22,6 +22,7 @@ enum FaultCatalogue {
     "flock": ["EINTR", "ENOMEM"],
     "fstat": ["ENOMEM", "EIO"],
     "ftruncate": ["EIO"],
+    "getdents64": ["EIO", "ENOMEM"],
     "getsockname": ["ENOBUFS"],
     "getsockopt": ["ENOMEM"],
     "ioctl": ["EIO"],
