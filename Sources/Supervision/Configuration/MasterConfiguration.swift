@@ -25,6 +25,7 @@ public struct MasterConfiguration: Sendable, Equatable {
   public var user: String?
   /// The group that goes with ``user``; nil for the user's own.
   public var group: String?
+  package var accountPlaces = AccountPlaces()
   /// In the order of the file; those of `[repositories]` last, in the order of theirs.
   public var workers: [WorkerDefinition]
   /// In the order of the file; the last one runs first.
