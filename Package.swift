@@ -109,19 +109,23 @@ let package = Package(
       name: "listen-probe", dependencies: ["SystemdNotify", "CProcCtl", system], path: "Tests/ListenProbe",
       swiftSettings: strict),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
+    .target(
+      name: "TemporaryFiles", dependencies: [system], path: "Tests/TemporaryFiles", swiftSettings: strict),
     .testTarget(
       name: "ProcCtlTests", dependencies: ["SeededRandom", "ProcCtl", "CProcCtl", system],
       swiftSettings: strict),
     .testTarget(
       name: "SystemdNotifyTests",
       dependencies: [
-        "ProcCtl", "listen-probe", "SeededRandom", "SystemdNotify", "CProcCtl", system, logging,
+        "ProcCtl", "listen-probe", "SeededRandom", "TemporaryFiles", "SystemdNotify", "CProcCtl", system,
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(
       name: "GracefulShutdownTests",
       dependencies: [
         "GracefulShutdown", "GracefulShutdownNIO", "GracefulShutdownServiceLifecycle", "SeededRandom",
+        "TemporaryFiles",
         lifecycle, lifecycleTestKit, logging, metrics, metricsTestKit, nioCore, nioPosix, system,
       ],
       swiftSettings: strict),
@@ -133,7 +137,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "SupervisionTests", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system, logging],
+      name: "SupervisionTests",
+      dependencies: ["SeededRandom", "TemporaryFiles", "Supervision", "ProcCtl", system, logging],
       exclude: ["Record/timeline.svg"], swiftSettings: strict),
     .target(
       name: "Simulation", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system],

@@ -129,8 +129,9 @@ public struct ServiceNotifier: Sendable {
     try self.send([Assignment(trusted: "ERRNO", String(error.rawValue))])
   }
 
-  /// Leaves descriptors with the service manager, which hands them to our next incarnation as
-  /// ``ListenDescriptors`` of this name. Ours stay open. Needs FileDescriptorStoreMax= in the unit.
+  /// Leaves descriptors with the service manager, which hands them to our next incarnation: it finds
+  /// them by this name among its ``ListenDescriptors``. Ours stay open. Needs FileDescriptorStoreMax= in
+  /// the unit.
   ///
   /// - Throws: ``NotificationError`` with code `.invalidAssignment` if there are more than 253, or
   ///   the name is empty, longer than 255 bytes, or holds a colon or anything unprintable.
@@ -167,7 +168,7 @@ public struct ServiceNotifier: Sendable {
   /// Blocks until the receiver has taken everything sent so far, or the time is up. For the
   /// moment before an exit, after which what is still queued might not be attributed to us.
   ///
-  /// - Throws: ``NotificationError`` with code `.timedOut`, or as ``beginBarrier()``.
+  /// - Throws: ``NotificationError`` with code `.timedOut`, or as ``send(_:descriptors:)``.
   public func barrier(timeout: Duration) throws(NotificationError) {
     guard let barrier = try self.beginBarrier() else { return }
     defer { try? barrier.close() }

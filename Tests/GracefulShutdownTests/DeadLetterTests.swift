@@ -1,6 +1,7 @@
 import Foundation
 import GracefulShutdown
 import SystemPackage
+import TemporaryFiles
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct DeadLetterTests {
@@ -56,14 +57,14 @@ import Testing
       let succeeded = try await next.retry()
       #expect(succeeded.succeeded.map(\.id) == [kept.id])
       #expect(recorder.all == ["node \"7\"\n", "node \"7\"\n"])
-      #expect(names(in: directory) == ["letters.lock"])
+      #expect(TemporaryDirectory.names(in: directory) == ["letters.lock"])
       let nothing = try await next.retry()
       #expect(nothing.succeeded.isEmpty && nothing.failed.isEmpty && nothing.unhandled.isEmpty)
     }
   }
 
   @Test func theFileIsPrivateAndAppendedTo() async throws {
-    try await withTemporaryDirectory { directory in
+    try withTemporaryDirectory { directory in
       let path = directory.appending("letters")
       let file = DeadLetterFile(path)
       let letters = (1...3).map { self.letter("cleanup \($0)") }
@@ -77,7 +78,7 @@ import Testing
       let after = try FileManager.default.attributesOfItem(atPath: path.string)
       #expect(after[.posixPermissions] as? Int == 0o600)
       #expect(try self.text(path).split(separator: "\n").count == 2)
-      #expect(names(in: directory) == ["letters"])
+      #expect(TemporaryDirectory.names(in: directory) == ["letters"])
     }
   }
 
@@ -180,7 +181,7 @@ import Testing
   }
 
   @Test func whatIsNoFileOfLettersIsRefused() async throws {
-    try await withTemporaryDirectory { directory in
+    try withTemporaryDirectory { directory in
       let link = directory.appending("link")
       symlink("/dev/null", link.string)
       #expect(throws: DeadLetterError.self) { try DeadLetterFile(link).append(self.letter("one")) }

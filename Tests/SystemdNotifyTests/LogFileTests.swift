@@ -4,45 +4,8 @@ import Logging
 import Synchronization
 import SystemPackage
 import SystemdNotify
+import TemporaryFiles
 import Testing
-
-/// A directory of a test's own, gone afterwards.
-struct LogDirectory: ~Copyable {
-  let path: FilePath
-
-  init() throws {
-    var template = Array("/tmp/procctl-logs-XXXXXX".utf8CString)
-    #expect(mkdtemp(&template) != nil)
-    self.path = FilePath(platformString: template)
-  }
-
-  deinit {
-    for name in self.names { unlink(self.path.appending(name).string) }
-    rmdir(self.path.string)
-  }
-
-  var names: [String] {
-    guard let stream = opendir(self.path.string) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
-
-  func text(_ name: String) -> String? {
-    let descriptor = open(self.path.appending(name).string, O_RDONLY)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 20)
-    let count = read(descriptor, &bytes, bytes.count)
-    return String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
-  }
-}
 
 /// What a log has complained of.
 final class Complaints: Sendable {
@@ -54,7 +17,7 @@ final class Complaints: Sendable {
 @Suite("A log in a file of its own", .serialized)
 struct LogFileTests {
   private func file(
-    _ directory: borrowing LogDirectory, size: Int = 0, keep: Int = 2, isMuted: Bool = false,
+    _ directory: borrowing TemporaryDirectory, size: Int = 0, keep: Int = 2, isMuted: Bool = false,
     complaints: Complaints = Complaints()
   ) -> LogFile {
     LogFile(
@@ -64,7 +27,7 @@ struct LogFileTests {
 
   @Test("is appended to, and belongs to its owner and group only")
   func appends() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     umask(0o022)
     for _ in 0..<2 {
       let file = self.file(directory)
@@ -72,7 +35,7 @@ struct LogFileTests {
       try file.open()
       file.write(line: Array("one".utf8))
     }
-    #expect(directory.text("a.log") == "one\none\n")
+    #expect(try directory.text("a.log") == "one\none\n")
     var status = stat()
     #expect(stat(directory.path.appending("a.log").string, &status) == 0)
     #expect(status.st_mode & 0o777 == 0o640)
@@ -80,43 +43,43 @@ struct LogFileTests {
 
   @Test("begins anew at its limit and keeps as many as it shall", arguments: [0, 1, 2])
   func rotates(keep: Int) throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let complaints = Complaints()
     let file = self.file(directory, size: 10, keep: keep, complaints: complaints)
     try file.open()
     for number in 1...9 { file.write(line: Array("line\(number)".utf8)) }
     let kept = [("a.log", "line9\n"), ("a.log.1", "line8\n"), ("a.log.2", "line7\n")].prefix(keep + 1)
     #expect(directory.names == kept.map(\.0))
-    for (name, text) in kept { #expect(directory.text(name) == text) }
+    for (name, text) in kept { #expect(try directory.text(name) == text) }
     #expect(complaints.all.isEmpty && file.lostLines == 0)
   }
 
   @Test("a line longer than the limit is written all the same")
   func longLine() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let file = self.file(directory, size: 4)
     try file.open()
     file.write(line: Array("longer than four".utf8))
-    #expect(directory.text("a.log") == "longer than four\n")
+    #expect(try directory.text("a.log") == "longer than four\n")
     #expect(directory.names == ["a.log"])
   }
 
   @Test("knows how long the file is that it finds")
   func foundSize() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let first = self.file(directory, size: 10)
     try first.open()
     first.write(line: Array("12345678".utf8))
     let second = self.file(directory, size: 10)
     try second.open()
     second.write(line: Array("next".utf8))
-    #expect(directory.text("a.log") == "next\n")
-    #expect(directory.text("a.log.1") == "12345678\n")
+    #expect(try directory.text("a.log") == "next\n")
+    #expect(try directory.text("a.log.1") == "12345678\n")
   }
 
   @Test("opened again, it writes to whoever has its name by now")
   func reopens() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let file = self.file(directory)
     try file.open()
     file.write(line: Array("before".utf8))
@@ -125,25 +88,25 @@ struct LogFileTests {
     file.write(line: Array("still before".utf8))
     try file.open()
     file.write(line: Array("after".utf8))
-    #expect(directory.text("moved") == "before\nstill before\n")
-    #expect(directory.text("a.log") == "after\n")
+    #expect(try directory.text("moved") == "before\nstill before\n")
+    #expect(try directory.text("a.log") == "after\n")
   }
 
   @Test("muted, it passes lines over until it is unmuted")
   func muted() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let file = self.file(directory, isMuted: true)
     try file.open()
     file.write(line: Array("not this".utf8))
     file.unmute()
     file.write(line: Array("this".utf8))
-    #expect(directory.text("a.log") == "this\n")
+    #expect(try directory.text("a.log") == "this\n")
     #expect(file.lostLines == 0)
   }
 
   @Test("no link is followed, and nothing but a file is written to")
   func refuses() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let path = directory.path.appending("a.log").string
     #expect(symlink("/tmp/procctl-nowhere", path) == 0)
     #expect(throws: Errno.tooManySymbolicLinkLevels) { try self.file(directory).open() }
@@ -156,7 +119,7 @@ struct LogFileTests {
 
   @Test("where it cannot be set aside it is emptied, and stays within its limit")
   func cannotRotate() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let complaints = Complaints()
     let file = self.file(directory, size: 10, keep: 1, complaints: complaints)
     try file.open()
@@ -169,20 +132,20 @@ struct LogFileTests {
       rmdir(older)
     }
     file.write(line: Array("new".utf8))
-    #expect(directory.text("a.log") == "new\n")
+    #expect(try directory.text("a.log") == "new\n")
     #expect(complaints.all.count == 1)
   }
 
   @Test("behind a handler, every line of it is JSON")
   func handler() throws {
-    let directory = try LogDirectory()
+    let directory = try TemporaryDirectory()
     let file = self.file(directory)
     try file.open()
     let handler = JSONLogHandler(label: "p", output: file, now: { LogTime(seconds: 0, microseconds: 1) })
     let logger = Logger(label: "p") { _ in handler }
     logger.info("x", metadata: ["worker": "a"])
     #expect(
-      directory.text("a.log")
+      try directory.text("a.log")
         == #"{"time":"1970-01-01T00:00:00.000001Z","level":"info","label":"p","message":"x","metadata":{"worker":"a"}}"#
         + "\n")
   }

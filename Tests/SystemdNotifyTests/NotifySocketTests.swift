@@ -3,6 +3,7 @@ import Glibc
 import SeededRandom
 import SystemPackage
 import SystemdNotify
+import TemporaryFiles
 import Testing
 
 @Suite("The socket our children notify")

@@ -34,18 +34,3 @@ func makePair() throws -> (FileDescriptor, FileDescriptor) {
   try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
   return (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
 }
-
-/// A directory that is gone after the body, with what is in it.
-func withTemporaryDirectory(_ body: (FilePath) throws -> Void) throws {
-  var template = Array("/tmp/procctl-notify-XXXXXX".utf8CString)
-  try #require(mkdtemp(&template) != nil)
-  let directory = template.withUnsafeBufferPointer { buffer in
-    buffer.baseAddress.map { FilePath(platformString: $0) }
-  }
-  let path = try #require(directory)
-  defer {
-    for name in ["notify", "file"] { unlink(path.appending(name).string) }
-    rmdir(path.string)
-  }
-  try body(path)
-}

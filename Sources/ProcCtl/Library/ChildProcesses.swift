@@ -48,7 +48,9 @@ public final class ChildProcesses: Sendable {
 
   /// Starts a command.
   ///
-  /// - Parameter leftovers: How what it leaves behind is ended once it has ended by itself.
+  /// - Parameters:
+  ///   - command: What to run.
+  ///   - leftovers: How what it leaves behind is ended once it has ended by itself.
   /// - Throws: `ProcessError`: `.commandNotFound`, `.commandNotExecutable`, or `.spawn` naming the stage.
   public func spawn(
     _ command: Command, leftovers: Escalation = .standard()

@@ -41,10 +41,8 @@ public struct CapabilitySet: Hashable, Sendable {
   package static let setUsers = CapabilitySet(bits: 1 << 7)
   package static let setCapabilities = CapabilitySet(bits: 1 << 8)
   package static let bindLowPorts = CapabilitySet(bits: 1 << 10)
-  package static let administerNetwork = CapabilitySet(bits: 1 << 12)
   /// CAP_SYS_PTRACE for ptrace(2)'s check, CAP_DAC_READ_SEARCH for the modes of the files in /proc.
   package static let lookIntoProcesses = CapabilitySet(bits: 1 << 19 | 1 << 2)
-  package static let administerSystem = CapabilitySet(bits: 1 << 21)
   package static let raisePriority = CapabilitySet(bits: 1 << 23)
   package static let exceedResources = CapabilitySet(bits: 1 << 24)
 

@@ -116,26 +116,9 @@ enum Spawner {
     _ command: Command, path: [CChar], arguments: Vector, environment: Vector
   ) throws(ProcessError) -> ProcessIdentifier {
     if let asked = command.setup.capabilities { try HeldCapabilities.requirePermitted(asked) }
-    var descriptors: [procctl_descriptor] = []
     var nullDevice: Int32 = -1
     defer { if nullDevice >= 0 { close(nullDevice) } }
-    for (stream, target) in self.streams(of: command) {
-      switch stream {
-      case .inherited: break
-      case .descriptor(let source):
-        descriptors.append(procctl_descriptor(source: source.rawValue, target: target))
-      case .null:
-        if nullDevice < 0 { nullDevice = cprocctl_open("/dev/null", O_RDWR | O_CLOEXEC, 0) }
-        guard nullDevice >= 0 else {
-          throw ProcessError(.spawn, doing: "open /dev/null", underlyingError: Errno(rawValue: errno))
-        }
-        descriptors.append(procctl_descriptor(source: nullDevice, target: target))
-      }
-    }
-    for passed in command.passedDescriptors {
-      descriptors.append(
-        procctl_descriptor(source: passed.source.rawValue, target: passed.target.rawValue))
-    }
+    let descriptors = try self.descriptors(of: command, nullDevice: &nullDevice)
 
     var setup = procctl_child_setup()
     setup.arguments = UnsafePointer(arguments)
@@ -194,6 +177,32 @@ enum Spawner {
     }
     close(result.pidfd)
     return ProcessIdentifier(result.pid)
+  }
+
+  /// What the child has open.
+  ///
+  /// - Parameter nullDevice: Opened if it is needed and not open yet; the caller closes it.
+  private static func descriptors(
+    of command: Command, nullDevice: inout Int32
+  ) throws(ProcessError) -> [procctl_descriptor] {
+    var descriptors: [procctl_descriptor] = []
+    for (stream, target) in self.streams(of: command) {
+      switch stream {
+      case .inherited: break
+      case .descriptor(let source):
+        descriptors.append(procctl_descriptor(source: source.rawValue, target: target))
+      case .null:
+        if nullDevice < 0 { nullDevice = cprocctl_open("/dev/null", O_RDWR | O_CLOEXEC, 0) }
+        guard nullDevice >= 0 else {
+          throw ProcessError(.spawn, doing: "open /dev/null", underlyingError: Errno(rawValue: errno))
+        }
+        descriptors.append(procctl_descriptor(source: nullDevice, target: target))
+      }
+    }
+    return descriptors
+      + command.passedDescriptors.map {
+        procctl_descriptor(source: $0.source.rawValue, target: $0.target.rawValue)
+      }
   }
 
   private static func apply(_ changes: ChildSetup, to setup: inout procctl_child_setup) {

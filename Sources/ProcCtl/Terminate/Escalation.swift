@@ -1,5 +1,5 @@
 /// How to end a set of processes: signals in order, each with the time it is
-/// given before the next. The steps are data; ``EscalationRun`` walks them.
+/// given before the next. The steps are data.
 public struct Escalation: Sendable, Equatable {
   /// One signal to every process of the set, and how long to wait for the set to be empty.
   public struct Step: Sendable, Equatable {

@@ -70,6 +70,7 @@ extension MasterConfiguration {
   /// Reads a configuration from its text.
   ///
   /// - Parameters:
+  ///   - text: the TOML.
   ///   - fileName: how messages name it.
   ///   - directory: where relative paths start, absolute.
   ///   - environment: the variables that override the timeouts of the shutdown (see `ShutdownVariable`).

@@ -90,10 +90,9 @@ public struct WorkerDefinition: Sendable, Equatable {
 
   /// Creates a worker from code. Braces in the command and in the environment stand for themselves.
   ///
-  /// - Parameters:
-  ///   - ready: nil for the default: `.tcp` if there is a port, else `.none`.
-  ///   - stop: nil for the default of `ShutdownTimeouts()`, with a request if `ready` is `.http`.
-  ///     KILL is appended if it is not the last step.
+  /// The parameters are the properties of the same names. Without `ready` it is `.tcp` if there is a port,
+  /// else `.none`. Without `stop` it is the default of `ShutdownTimeouts()`, with a request if `ready` is
+  /// `.http`; KILL is appended if it is not the last step.
   public init(
     name: String, command: [String], port: UInt16? = nil, listen: Listen = .worker,
     ready: Readiness? = nil, stop: [StopStep]? = nil, restart: Restart = .always,

@@ -44,9 +44,10 @@ public final class MasterProcess {
   public var exitLimit: Duration?
 
   /// - Parameters:
+  ///   - configuration: What to run.
   ///   - logger: Where the master says what it does.
   ///   - logFiles: Those the logger writes to, if any: opened here, once we are who we shall be.
-  ///   - notifier: How systemd is told; ``ServiceNotifier/inactive`` for not at all.
+  ///   - notifier: How systemd is told; `ServiceNotifier.inactive` for not at all.
   ///   - guardProgram: The `procctl` that guards are run with.
   ///   - version: What the master says its version is.
   ///   - progress: Where a person watches a stop; nil where nobody does.

@@ -8,7 +8,6 @@ package enum TextStyle: Sendable {
     case red = "31"
     case yellow = "33"
     case green = "32"
-    case faint = "2"
   }
 
   func paint(_ text: String, _ colour: Colour?) -> String {

@@ -17,6 +17,8 @@ public struct JournalLogHandler: LogHandler, Sendable {
   /// - Parameters:
   ///   - label: The logger's, kept as the field LOGGER.
   ///   - identifier: SYSLOG_IDENTIFIER: what `journalctl -t` selects.
+  ///   - level: The least important level to be passed on.
+  ///   - metadataProvider: Adds what the task at hand knows to every event.
   ///   - fallback: Where lines go that journald does not take.
   public init(
     label: String, identifier: String, level: Logger.Level = .info,

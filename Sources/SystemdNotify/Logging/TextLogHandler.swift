@@ -16,7 +16,12 @@ public struct TextLogHandler: FieldedLogHandler, Sendable {
   /// The least important level that the logger passes on to this.
   public var logLevel: Logger.Level
 
-  /// - Parameter toJournal: Whether the output is a journal stream; see ``JournalStream``.
+  /// - Parameters:
+  ///   - label: The logger's, in every line.
+  ///   - output: Where the lines go.
+  ///   - toJournal: Whether the output is a journal stream; see ``JournalStream``.
+  ///   - level: The least important level to be passed on.
+  ///   - metadataProvider: Adds what the task at hand knows to every event.
   public init(
     label: String, output: LogOutput = .standardError,
     toJournal: Bool = JournalStream.isConnected(.standardError), level: Logger.Level = .info,

@@ -1,6 +1,7 @@
 import Glibc
 import Supervision
 import SystemPackage
+import TemporaryFiles
 
 /// Parses a text named procctl.toml as if it lay in /etc/procctl.
 func parse(
@@ -30,22 +31,11 @@ func worker(_ lines: String) -> String {
   "[workers.alpha]\ncommand = [\"server\"]\n" + lines
 }
 
-/// Runs the body in a new directory, which is removed afterwards with the files put there.
+/// Runs the body in a new directory with these files, which is removed afterwards.
 func withDirectory<Value>(
   files: [String: String], _ body: (FilePath) throws -> Value
 ) throws -> Value {
-  var template = Array("/tmp/procctl-configuration-XXXXXX".utf8CString)
-  guard let made = mkdtemp(&template) else { throw Errno(rawValue: errno) }
-  let directory = FilePath(platformString: made)
-  defer {
-    for name in files.keys { unlink(directory.appending(name).string) }
-    rmdir(directory.string)
-  }
-  for (name, text) in files {
-    let file = try FileDescriptor.open(
-      directory.appending(name), .writeOnly, options: [.create, .exclusiveCreate],
-      permissions: .ownerReadWrite)
-    try file.closeAfter { _ = try file.writeAll(text.utf8) }
-  }
-  return try body(directory)
+  let directory = try TemporaryDirectory()
+  for (name, text) in files { try directory.write(text, to: name) }
+  return try body(directory.path)
 }

@@ -2,35 +2,14 @@ import Glibc
 import ProcCtl
 import Supervision
 import SystemPackage
+import TemporaryFiles
 import Testing
 
 @Suite struct LedgerFileTests {
   private let name = LedgerName(of: "/etc/procctl/test.toml")
 
   private func withDirectory(_ body: (LedgerDirectory) throws -> Void) throws {
-    var template = Array("/tmp/procctl-ledger-XXXXXX".utf8CString)
-    try #require(mkdtemp(&template) != nil)
-    let path = FilePath(platformString: template)
-    defer {
-      for file in self.files(in: path) where unlink(path.appending(file).string) != 0 {
-        rmdir(path.appending(file).string)
-      }
-      rmdir(path.string)
-    }
-    try body(LedgerDirectory(path: path))
-  }
-
-  private func files(in path: FilePath) -> [String] {
-    guard let stream = opendir(path.string) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
+    try withTemporaryDirectory { try body(LedgerDirectory(path: $0)) }
   }
 
   private var ledger: Ledger {
@@ -72,7 +51,7 @@ import Testing
       for ledger in found { try ledger.file.remove() }
       try second.remove()
       try third.remove()
-      #expect(self.files(in: directory.path).isEmpty)
+      #expect(TemporaryDirectory.names(in: directory.path).isEmpty)
     }
   }
 
@@ -81,7 +60,7 @@ import Testing
       let file = try self.file(directory)
       file.close()
       #expect(try directory.abandoned(by: LedgerName(of: nil)).ledgers.isEmpty)
-      #expect(self.files(in: directory.path).count == 1)
+      #expect(TemporaryDirectory.names(in: directory.path).count == 1)
     }
   }
 
@@ -103,7 +82,7 @@ import Testing
       #expect(try LedgerDirectory.read(file.path)?["alpha"] == self.entry(9))
       // It is still ours.
       #expect(try directory.abandoned(by: self.name).ledgers.isEmpty)
-      #expect(self.files(in: directory.path).count == 1, "no draft is left")
+      #expect(TemporaryDirectory.names(in: directory.path).count == 1, "no draft is left")
       try file.remove()
     }
   }

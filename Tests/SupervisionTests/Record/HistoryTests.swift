@@ -2,6 +2,7 @@ import Glibc
 import ProcCtl
 import Supervision
 import SystemPackage
+import TemporaryFiles
 import Testing
 
 /// Tells an account of lives what happens, in virtual time, and keeps what comes of it.

@@ -3,6 +3,7 @@ import FoundationXML
 import ProcCtl
 import Supervision
 import SystemPackage
+import TemporaryFiles
 import Testing
 
 @Suite("The account for people")

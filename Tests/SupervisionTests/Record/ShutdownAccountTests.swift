@@ -1,6 +1,7 @@
 import ProcCtl
 import Supervision
 import SystemPackage
+import TemporaryFiles
 import Testing
 
 /// Tells an account what happens, in virtual time.
