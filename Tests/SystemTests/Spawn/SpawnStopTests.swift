@@ -146,8 +146,10 @@ extension SystemTests {
       }
     }
 
-    @Test("an INT while leftovers are ended hurries, a QUIT kills", arguments: [SIGINT, SIGQUIT])
-    func impatience(_ signal: Int32) async throws {
+    @Test(
+      "an INT while leftovers are ended hurries, a QUIT kills, also if it is read before the command's end",
+      arguments: [SIGINT, SIGQUIT], [false, true])
+    func impatience(_ signal: Int32, readsBoth: Bool) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let gate = try session.announcements("gate")
@@ -158,10 +160,16 @@ extension SystemTests {
           "await",
           Bytes(gate.path), "exit", "0")
         let leader = try #require(try await fifo.expect("daemon", "leader")["leader"])
+        if readsBoth {
+          // Then SIGCHLD and the signal are pending together, of which the lower number is read first.
+          process.send(SIGSTOP)
+          try await session.untilState(of: process.pid, is: "T")
+        }
         try gate.open()
         try await session.untilState(of: leader, is: "Z")
         let stopwatch = Stopwatch()
         process.send(signal)
+        if readsBoth { process.send(SIGCONT) }
         #expect(try await process.end().ending == .exited(0))
         #expect(stopwatch.elapsed < .seconds(3))
       }
