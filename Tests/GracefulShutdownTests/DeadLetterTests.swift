@@ -147,12 +147,12 @@ import Testing
         recorder.add("begun")
         await gate.wait()
       }
-      let first = Task { try await file.retry(timeout: .milliseconds(300)) }
+      let first = Task { try await file.retry(timeout: .seconds(2)) }
       await recorder.until { $0 == ["begun"] }
       // Another instance, as another process would have.
       let error = await #expect(throws: DeadLetterError.self) { try await DeadLetterFile(path).retry() }
       #expect(error?.code == .busy)
-      #expect(try await first.value.failed.map(\.failure) == ["not done after 0.300 s"])
+      #expect(try await first.value.failed.map(\.failure) == ["not done after 2.000 s"])
       gate.open()
     }
   }

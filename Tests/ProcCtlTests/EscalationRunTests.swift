@@ -72,6 +72,26 @@ import Testing
     #expect(stuck.timeReached(at: self.after(.seconds(3))) == [.expired])
   }
 
+  @Test func fewerThanEverSeenAliveGetMoreTimeAndNotForEver() {
+    /// Seconds until it is given up, if so many are seen alive at each of them.
+    func patience(_ living: (Int64) -> Int) -> Int64 {
+      var run = EscalationRun<Never>(Escalation(steps: []))
+      _ = run.start(at: self.start)
+      var second: Int64 = 0
+      while second < 100 {
+        run.saw(living: living(second), at: self.after(.seconds(second)))
+        if run.timeReached(at: self.after(.seconds(second))) == [.expired] { break }
+        second += 1
+      }
+      return second
+    }
+    #expect(patience { 100 - Int($0) } == Escalation.longestKillWait.components.seconds)
+    #expect(patience { $0 < 3 ? 100 - Int($0) : 97 } == 5)
+    // As many are born as end, or more.
+    #expect(patience { _ in 100 } == Escalation.killWait.components.seconds)
+    #expect(patience { 100 + Int($0 % 2) } == Escalation.killWait.components.seconds)
+  }
+
   @Test func aRefusedRequestGoesOnAtOnce() {
     var run = EscalationRun<String>(steps: [
       .request("please", wait: .seconds(10)), .signal(.terminate, wait: .seconds(5)),

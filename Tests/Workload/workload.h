@@ -2,7 +2,7 @@
 #ifndef TEST_WORKLOAD_H
 #define TEST_WORKLOAD_H
 
-enum { LIFE_SECONDS = 60, STORM_SECONDS = 15 };
+enum { LIFE_SECONDS = 60, STORM_SECONDS = 30 };
 
 // Says why on standard error and ends with 99.
 void fail(const char *what);

@@ -137,6 +137,11 @@ package final class CommandGuard {
     // Our own doing, such as SIGPIPE for a report nobody reads, is no news to the command.
     if arrival.sender == self.kernel.selfIdentifier { return }
     let signal = arrival.signal
+    // Of signals that are pending together the lowest number is read first (signal(7)): the command may
+    // have ended before this one came, and SIGCHLD not have been read.
+    if self.status == nil, self.kernel.peekExit(of: self.leader.processIdentifier) != nil {
+      self.childrenChanged()
+    }
     if self.status != nil {
       // The command is gone and its leftovers are being stopped; they were not
       // asked for, so only impatience is listened to.

@@ -32,6 +32,8 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   private var deadline = MonotonicInstant(nanoseconds: 0)
   /// When even a set that keeps shrinking is given up.
   private var limit = MonotonicInstant(nanoseconds: 0)
+  /// Of those seen alive since KILL.
+  private var fewest: Int?
   private var nextSweep: Duration = .milliseconds(10)
   private var killsNext = false
   package private(set) var hasExpired = false
@@ -69,6 +71,16 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
     guard self.isKilling, let current = self.current else { return [] }
     self.deadline = max(self.deadline, min(self.limit, now.advanced(by: self.steps[current].wait)))
     return [.signal(.kill)]
+  }
+
+  /// So many were alive at a look. Only a parent hears of an end: not of those who die in a pid namespace
+  /// or below somebody else, hundreds at once and on a busy machine. Fewer than ever get more time as well.
+  package mutating func saw(living: Int, at now: MonotonicInstant) {
+    guard self.isKilling, let current = self.current else { return }
+    if let fewest = self.fewest, living < fewest {
+      self.deadline = max(self.deadline, min(self.limit, now.advanced(by: self.steps[current].wait)))
+    }
+    self.fewest = min(self.fewest ?? living, living)
   }
 
   /// The asked one said no, or cannot be asked: go on at once.

@@ -91,6 +91,7 @@ package final class Termination {
       members = try self.target.members()
       self.blindSince = nil
       if members.isEmpty { return self.finish(survivors: []) }
+      self.run.saw(living: members.count { !$0.isDead }, at: self.scheduler.now)
     } catch {
       self.secondLook = self.scheduler.schedule(
         at: self.scheduler.now.advanced(by: Termination.lookAgainAfter)

@@ -121,9 +121,13 @@ extension SystemTests {
           session, preamble: self.preamble(session),
           [
             TestWorker("alpha", ["exit", "3"], "restart = \"never\""),
-            TestWorker("deaf", ["ignore", "TERM"], "stop = [ { signal = \"TERM\", wait = \"20s\" } ]"),
+            TestWorker(
+              "deaf", ["ignore", "TERM", "notify", "READY=1"], ready: "notify",
+              "stop = [ { signal = \"TERM\", wait = \"20s\" } ]"),
           ])
-        try await master.expect("alpha stopped")
+        for line in ["alpha stopped", "deaf ready"] {
+          try await master.log.expect(line, from: 0, within: .seconds(15))
+        }
         let control: [Bytes] = ["--control", Bytes(self.path(session))]
         let start = try await session.procctl(["start"] + control + ["alpha"]).end()
         // Without a way to tell, it was ready before it was seen to end.

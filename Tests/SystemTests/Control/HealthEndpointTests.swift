@@ -7,7 +7,7 @@ extension SystemTests {
   /// `[master] health`: what is answered, to whom, and until when.
   @Suite struct HealthEndpointSuite {
     private let deaf =
-      "stop = [ { signal = \"TERM\", wait = \"1s\" }, { signal = \"KILL\" } ]"
+      "stop = [ { signal = \"TERM\", wait = \"25s\" }, { signal = \"KILL\" } ]"
 
     private func preamble(_ port: UInt16) -> String { "[master]\nhealth = \"127.0.0.1:\(port)\"" }
 
@@ -73,9 +73,12 @@ extension SystemTests {
           session, preamble: self.preamble(health),
           [
             TestWorker("slow", ["await", Bytes(fifo.path), "notify", "READY=1"], ready: "notify"),
-            TestWorker("deaf", ["ignore", "TERM"], self.deaf), TestWorker("fast", ["hold"]),
+            TestWorker("deaf", ["ignore", "TERM", "notify", "READY=1"], ready: "notify", self.deaf),
+            TestWorker("fast", ["hold"]),
           ])
-        try await master.expect("deaf ready")
+        for line in ["deaf ready", "fast ready"] {
+          try await master.log.expect(line, from: 0, within: .seconds(15))
+        }
         let client = try RawClient(port: health)
         let early = try await client.get("/readyz")
         #expect(early.status == 503)
@@ -94,6 +97,7 @@ extension SystemTests {
         #expect(try await client.get("/metrics").body.contains("procctl_ready 0\n"))
         // Others can still come.
         #expect(try await RawClient(port: health).get("/readyz").status == 503)
+        master.process.send(SIGQUIT)
         #expect(try await master.process.end().ending == .exited(3))
         #expect(throws: RawClient.ConnectionError(number: ECONNREFUSED)) { try RawClient(port: health) }
         #expect(try await client.expectEnd())

@@ -24,7 +24,8 @@ extension SystemTests {
       let result = try await process.end()
       #expect(session.members().isEmpty, sourceLocation: sourceLocation)
       #expect(
-        result.ending == keeper.ending(afterKilling: 0), "\(result.errors)", sourceLocation: sourceLocation)
+        result.ending == keeper.ending(afterKilling: 0), "\(keeper.testDescription): \(result.errors)",
+        sourceLocation: sourceLocation)
       return result
     }
 
@@ -36,11 +37,12 @@ extension SystemTests {
       ("all of it", ["ignore", "CHLD", "ignore", "HUP", "block-all", "limit-files", "24"]),
     ]
 
-    @Test(
-      "nobody is left when procctl is started with", arguments: preludes.map(\.name), Keeper.possible)
-    func started(_ name: String, _ keeper: Keeper) async throws {
+    @Test("nobody is left when procctl is started with", arguments: preludes.map(\.name))
+    func started(_ name: String) async throws {
       let prelude = try #require(Self.preludes.first { $0.name == name }).actions
-      try await withSession { session in _ = try await Self.keep(session, keeper, prelude: prelude) }
+      try await concurrently(Keeper.possible) { keeper in
+        try await withSession { session in _ = try await Self.keep(session, keeper, prelude: prelude) }
+      }
     }
 
     @Test("control: these befall a program, and are inherited")
@@ -59,10 +61,12 @@ extension SystemTests {
       }
     }
 
-    @Test(
-      "without standard descriptors nobody is left",
-      arguments: Keeper.possible)
-    func noDescriptors(_ keeper: Keeper) async throws {
+    @Test("without standard descriptors nobody is left")
+    func noDescriptors() async throws {
+      try await concurrently(Keeper.possible) { try await self.noDescriptors($0) }
+    }
+
+    private func noDescriptors(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let process = try self.start(session, keeper, fifo) { launch in
@@ -72,8 +76,9 @@ extension SystemTests {
         }
         _ = try await Self.workload.stand(fifo)
         process.send(SIGTERM)
-        #expect(try await process.end().ending == keeper.ending(afterKilling: 0))
-        #expect(session.members().isEmpty)
+        let ending = try await process.end().ending
+        #expect(ending == keeper.ending(afterKilling: 0), "\(keeper.testDescription)")
+        #expect(session.members().isEmpty, "\(keeper.testDescription)")
       }
     }
 
@@ -88,8 +93,12 @@ extension SystemTests {
 
     @Test(
       "with an empty environment nobody is left", .needs(.cgroup, "to know them by it"),
-      .needs(.root, "directories of its own in place of the machine's"), arguments: Keeper.possible)
-    func noEnvironment(_ keeper: Keeper) async throws {
+      .needs(.root, "directories of its own in place of the machine's"))
+    func noEnvironment() async throws {
+      try await concurrently(Keeper.possible) { try await self.noEnvironment($0) }
+    }
+
+    private func noEnvironment(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let process = try self.start(session, keeper, fifo) { launch in
@@ -105,13 +114,18 @@ extension SystemTests {
         _ = try await Self.workload.stand(fifo)
         #expect(ProcTable.bytes("/proc/\(process.pid)/environ")?.isEmpty == true)
         process.send(SIGTERM)
-        #expect(try await process.end().ending == keeper.ending(afterKilling: 0))
-        #expect(session.members().isEmpty)
+        let ending = try await process.end().ending
+        #expect(ending == keeper.ending(afterKilling: 0), "\(keeper.testDescription)")
+        #expect(session.members().isEmpty, "\(keeper.testDescription)")
       }
     }
 
-    @Test("in a directory that was deleted nobody is left", arguments: Keeper.possible)
-    func noDirectory(_ keeper: Keeper) async throws {
+    @Test("in a directory that was deleted nobody is left")
+    func noDirectory() async throws {
+      try await concurrently(Keeper.possible) { try await self.noDirectory($0) }
+    }
+
+    private func noDirectory(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let process = try self.start(session, keeper, fifo) { launch in
@@ -130,8 +144,9 @@ extension SystemTests {
         }
         process.send(SIGTERM)
         let result = try await process.end()
-        #expect(result.ending == keeper.ending(afterKilling: 0), "\(result.errors)")
-        #expect(session.members().isEmpty)
+        #expect(
+          result.ending == keeper.ending(afterKilling: 0), "\(keeper.testDescription): \(result.errors)")
+        #expect(session.members().isEmpty, "\(keeper.testDescription)")
       }
     }
 

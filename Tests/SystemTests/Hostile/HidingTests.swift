@@ -78,8 +78,12 @@ extension SystemTests {
 
     @Test(
       "a container started with unshare(1) and left running", .needs(.program("unshare"), "a real one"),
-      .needs(.root, "user namespaces"), arguments: Keeper.possible)
-    func container(_ keeper: Keeper) async throws {
+      .needs(.root, "user namespaces"))
+    func container() async throws {
+      try await concurrently(Keeper.possible) { try await self.container($0) }
+    }
+
+    private func container(_ keeper: Keeper) async throws {
       let script =
         "setsid unshare -Urpf --mount-proc sh -c "
         + "'trap \"\" TERM; setsid sleep 50 & setsid \"$0\" ignore TERM tell \"$1\" hidden & wait' \"$0\" FIFO & "
@@ -98,8 +102,10 @@ extension SystemTests {
         }
         process.send(SIGTERM)
         let result = try await process.end()
-        #expect(session.members().isEmpty)
-        #expect(result.ending == keeper.ending(afterKilling: 128 + SIGTERM), "\(result.errors)")
+        #expect(session.members().isEmpty, "\(keeper.testDescription)")
+        #expect(
+          result.ending == keeper.ending(afterKilling: 128 + SIGTERM),
+          "\(keeper.testDescription): \(result.errors)")
       }
     }
 

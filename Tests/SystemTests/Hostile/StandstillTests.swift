@@ -127,10 +127,12 @@ extension SystemTests {
 
     // MARK: Traced
 
-    @Test(
-      "traced by somebody of the same set, stopped or not, it ends", arguments: [false, true], Keeper.possible
-    )
-    func tracerInside(_ stop: Bool, _ keeper: Keeper) async throws {
+    @Test("traced by somebody of the same set, stopped or not, it ends", arguments: [false, true])
+    func tracerInside(_ stop: Bool) async throws {
+      try await concurrently(Keeper.possible) { try await self.tracerInside(stop, $0) }
+    }
+
+    private func tracerInside(_ stop: Bool, _ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let path = Bytes(fifo.path)
@@ -152,8 +154,9 @@ extension SystemTests {
         #expect(ProcTable.process(traced.pid)?.state == (stop ? "t" : "S"))
         process.send(SIGTERM)
         let result = try await process.end()
-        #expect(session.members().isEmpty)
-        #expect(result.ending == keeper.ending(afterKilling: 0), "\(result.errors)")
+        #expect(session.members().isEmpty, "\(keeper.testDescription)")
+        #expect(
+          result.ending == keeper.ending(afterKilling: 0), "\(keeper.testDescription): \(result.errors)")
       }
     }
 

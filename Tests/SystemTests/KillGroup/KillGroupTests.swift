@@ -130,7 +130,7 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         #expect(
           try await session.procctl("kill-group", "--grace", "500ms", tree.target).end().ending == .exited(0))
-        #expect(stopwatch.elapsed >= .milliseconds(500) && stopwatch.elapsed < .milliseconds(1500))
+        #expect(stopwatch.elapsed >= .milliseconds(500) && stopwatch.elapsed < .seconds(4))
         #expect(self.living(session).isEmpty)
         #expect(try await tree.process.end().ending == .signaled(SIGKILL))
       }
@@ -145,7 +145,7 @@ extension SystemTests {
           "kill-group", "--grace", "60s", "--signal", "USR1", tree.target
         ).end()
         #expect(result.ending == .exited(0))
-        #expect(stopwatch.elapsed < .seconds(2))
+        #expect(stopwatch.elapsed < .seconds(15))
         #expect(try await tree.process.end().ending == .signaled(SIGUSR1))
       }
     }
@@ -162,7 +162,7 @@ extension SystemTests {
         ])
         try await fifo.expect("escaped", "leader")
         #expect(
-          try await session.procctl("kill-group", "--grace", "300ms", "\(process.pid)").end().ending
+          try await session.procctl("kill-group", "--grace", "1s", "\(process.pid)").end().ending
             == .exited(0))
         #expect(self.living(session).isEmpty)
         #expect(try await process.end().ending == .exited(0))

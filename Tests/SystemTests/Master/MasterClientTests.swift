@@ -29,7 +29,7 @@ extension SystemTests {
         for client in clients { client.leave() }
         let result = try await master.process.end()
         #expect(result.ending == .exited(0))
-        #expect(stopwatch.elapsed < .seconds(3))
+        #expect(stopwatch.elapsed < .seconds(8), "the worker would have 10 s")
         #expect(!result.errors.contains("by force"))
       }
     }
@@ -49,7 +49,7 @@ extension SystemTests {
         let clients = try (0..<2).map { _ in try TestClient(port: port) }
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(1))
-        #expect(took >= .milliseconds(300) && took < .seconds(5))
+        #expect(took >= .milliseconds(300) && took < .seconds(8))
         #expect(result.errors.contains("alpha: 2 clients disconnected by force"), "\(result.errors)")
         #expect(result.errors.contains("stopped: clients were disconnected by force"))
         for client in clients { #expect(try await client.end() == ECONNRESET) }
@@ -71,12 +71,12 @@ extension SystemTests {
         let port = try session.freePort()
         let elsewhere = try LoopbackSocket(listens: true)
         let stranger = try TestClient(port: elsewhere.port, from: (0x7f00_0002, port))
-        // It dies of TERM only after a second.
+        // It dies of TERM only long after the clients' time.
         let master = try MasterRun(
           session, preamble: "[shutdown]\nclients = \"200ms\"",
           [
             TestWorker(
-              "alpha", ["slow-exit", "TERM", "1000", "listen", "{port}"], port: port, ready: "none",
+              "alpha", ["slow-exit", "TERM", "2000", "listen", "{port}"], port: port, ready: "none",
               self.patient)
           ])
         try await master.allReady()
@@ -95,14 +95,14 @@ extension SystemTests {
     func withoutTheRight() async throws {
       try await withSession { session in
         let port = try session.freePort()
-        for patience in ["300ms", "30s"] {
+        for (patience, wait) in [("300ms", "15s"), ("30s", "2s")] {
           let start = Stopwatch()
           let master = try MasterRun(
             session, preamble: "[shutdown]\nclients = \"\(patience)\"",
             [
               self.worker(
                 port: port, before: ["drain-on", "TERM"],
-                "stop = [ { signal = \"TERM\", wait = \"2s\" }, { signal = \"INT\", wait = \"5s\" } ]")
+                "stop = [ { signal = \"TERM\", wait = \"\(wait)\" }, { signal = \"INT\", wait = \"12s\" } ]")
             ], prelude: ["without-net-admin"])
           try await master.allReady()
           let client = try TestClient(port: port)
@@ -114,7 +114,7 @@ extension SystemTests {
           #expect(result.errors.contains("alpha: 1 client disconnected by force"))
           #expect(result.errors.contains("clients were disconnected by force; alpha needed a signal"))
           // Its steps have their own time if that of the clients is longer.
-          #expect(patience == "300ms" ? took < .milliseconds(1900) : took >= .seconds(2))
+          #expect(patience == "300ms" ? took < .seconds(10) : took >= .seconds(2))
           #expect(try await client.end() == 0)
         }
       }
@@ -170,7 +170,7 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         clients[2].leave()
         #expect(try await master.process.end().ending == .exited(0))
-        #expect(stopwatch.elapsed < .seconds(3))
+        #expect(stopwatch.elapsed < .seconds(8), "beta would have 10 s")
       }
     }
   }

@@ -127,10 +127,11 @@ private struct Provocation {
             "patient", ["drain-on", "TERM", "serve", "{port}", "-", "hang"], port: self.ports[.clients],
             ready: "tcp", "stop = [ { signal = \"TERM\", wait = \"20s\" } ]")
         case .signal:
+          // These say when they are deaf: a signal before would end them.
           TestWorker(
-            "slow", ["ignore", "TERM"],
+            "slow", ["ignore", "TERM", "notify", "READY=1"], ready: "notify",
             "stop = [ { signal = \"TERM\", wait = \"200ms\" }, { signal = \"INT\", wait = \"20s\" } ]")
-        case .kill: TestWorker("deaf", ["ignore", "TERM"], Self.short)
+        case .kill: TestWorker("deaf", ["ignore", "TERM", "notify", "READY=1"], ready: "notify", Self.short)
         case .port:
           TestWorker(
             "lender", ["lend-listener", "{port}", Bytes(self.borrower.path)], port: self.ports[.port],

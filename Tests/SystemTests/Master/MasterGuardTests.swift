@@ -11,7 +11,7 @@ extension SystemTests {
     // MARK: The master's death
 
     @Test(
-      "when the master is shot, nothing of the workers is left a second later",
+      "when the master is shot, all of the workers are ended at once, deaf ones too",
       arguments: Containment.tiedToMaster)
     func masterShot(_ containment: Containment) async throws {
       try await withSession { session in
@@ -29,8 +29,8 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         master.process.send(SIGKILL)
         #expect(try await master.process.end().ending == .signaled(SIGKILL))
-        try await session.until("nobody is left", within: .seconds(5)) { session.members().isEmpty }
-        #expect(stopwatch.elapsed < .milliseconds(1500), "a second, and slack for a busy machine")
+        try await session.until("nobody is left") { session.members().isEmpty }
+        #expect(stopwatch.elapsed < .seconds(5), "TERM alone is waited for three times as long")
         #expect(ProcTable.listeners()[port] == nil)
       }
     }
@@ -290,7 +290,7 @@ extension SystemTests {
         let pid = try #require(try await fifo.expect("up")["up"])
         master.process.send(SIGKILL)
         _ = try await master.process.end()
-        try await session.untilEnd(of: pid, within: .seconds(3))
+        try await session.untilEnd(of: pid)
         try await session.until("the guard has ended") { session.members().isEmpty }
       }
     }
@@ -317,7 +317,7 @@ extension SystemTests {
         }
         master.process.send(SIGKILL)
         _ = try await master.process.end()
-        try await session.until("nobody is left", within: .seconds(3)) { session.members().isEmpty }
+        try await session.until("nobody is left") { session.members().isEmpty }
       }
     }
 

@@ -20,7 +20,7 @@ extension SystemTests {
         #expect(cgroups.allSatisfy { $0.contains("procctl-\(master.pid)") == (containment == .cgroup) })
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(0))
-        #expect(took < .seconds(2))
+        #expect(took < .seconds(8), "the request alone would have 10 s")
         #expect(result.errors.contains("stopped: clean"))
         #expect(result.output.isEmpty)
         #expect(session.members().isEmpty, "at the moment it returns")
@@ -85,8 +85,8 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         kill(try #require(first["leader"]), SIGKILL)
         let second = try await fifo.expect("daemon", "leader")
-        // Leftovers have five seconds, and then there is one for everything else.
-        #expect(stopwatch.elapsed < .seconds(6))
+        // Leftovers have five seconds; a worker that is told to stop has fifteen after TERM.
+        #expect(stopwatch.elapsed < .seconds(12))
         #expect(ProcTable.process(try #require(first["daemon"]))?.isZombie != false)
         try await master.expect("alpha ready")
         let relistening = try #require(ProcTable.listeners()[port])
@@ -96,7 +96,7 @@ extension SystemTests {
         #expect(!master.children.contains { $0.isZombie })
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(3), "the daemon needed KILL")
-        #expect(took < .seconds(6))
+        #expect(took < .seconds(12))
       }
     }
 

@@ -6,14 +6,17 @@ extension SystemTests {
   ///
   /// For the others, pairs of them and faults, the tests that provoke them show it.
   @Suite struct MasterNextStart {
-    private static let stop =
-      "stop = [ { request = \"POST /shutdown\", wait = \"200ms\" }, { signal = \"TERM\", wait = \"200ms\" }, { signal = \"KILL\" } ]"
+    /// What is obeyed has all the time that a busy machine may take; only what is not is short.
+    private static func stop(_ request: String = "12s", _ signal: String = "12s") -> String {
+      "stop = [ { request = \"POST /shutdown\", wait = \"\(request)\" }, { signal = \"TERM\", wait = \"\(signal)\" }, { signal = \"KILL\" } ]"
+    }
     private static let cleanup = "[[cleanups]]\nname = \"flush\"\ncommand = [\"/bin/false\"]"
 
     /// A configuration and what its stop must come to: each alone, and pairs of which the graver decides.
     struct Case: Sendable, CustomTestStringConvertible {
       var status: Int32
       var actions: [Bytes]
+      var stop = MasterNextStart.stop()
       var preamble = ""
       var says: [String] = []
       var testDescription: String { "\(self.status): \(self.says)" }
@@ -21,8 +24,11 @@ extension SystemTests {
 
     private static let cases = [
       Case(status: 0, actions: ["http", "{port}"]),
-      Case(status: 2, actions: ["http-stubborn", "{port}"], says: ["alpha needed a signal"]),
-      Case(status: 3, actions: ["ignore", "TERM", "http-stubborn", "{port}"], says: ["alpha needed KILL"]),
+      Case(
+        status: 2, actions: ["http-stubborn", "{port}"], stop: stop("200ms"), says: ["alpha needed a signal"]),
+      Case(
+        status: 3, actions: ["ignore", "TERM", "http-stubborn", "{port}"], stop: stop("200ms", "200ms"),
+        says: ["alpha needed KILL"]),
       Case(
         status: 6, actions: ["http", "{port}"], preamble: cleanup,
         says: [
@@ -30,10 +36,11 @@ extension SystemTests {
           "stopped: cleanup failed: flush: exited with status 1",
         ]),
       Case(
-        status: 6, actions: ["http-stubborn", "{port}"], preamble: cleanup,
+        status: 6, actions: ["http-stubborn", "{port}"], stop: stop("200ms"), preamble: cleanup,
         says: ["cleanup flush", "alpha needed a signal"]),
       Case(
-        status: 6, actions: ["ignore", "TERM", "http-stubborn", "{port}"], preamble: cleanup,
+        status: 6, actions: ["ignore", "TERM", "http-stubborn", "{port}"], stop: stop("200ms", "200ms"),
+        preamble: cleanup,
         says: ["cleanup flush", "alpha needed KILL"]),
     ]
 
@@ -44,7 +51,7 @@ extension SystemTests {
     private func again(_ provoked: Case) async throws {
       try await withSession { session in
         let port = try session.freePort()
-        let worker = TestWorker("alpha", provoked.actions, port: port, ready: "tcp", Self.stop)
+        let worker = TestWorker("alpha", provoked.actions, port: port, ready: "tcp", provoked.stop)
         for _ in 0..<2 {
           let master = try MasterRun(session, preamble: provoked.preamble, [worker])
           try await master.allReady()
@@ -54,7 +61,7 @@ extension SystemTests {
           #expect(!result.errors.contains("blocked"))
         }
         let last = try MasterRun(
-          session, [TestWorker("alpha", ["http", "{port}"], port: port, ready: "tcp", Self.stop)])
+          session, [TestWorker("alpha", ["http", "{port}"], port: port, ready: "tcp", Self.stop())])
         try await last.allReady()
         #expect(try await last.stop().result.ending == .exited(0))
       }
@@ -70,7 +77,7 @@ extension SystemTests {
           [
             TestWorker(
               "alpha", ["ignore", "TERM", "lend-listener", "{port}", Bytes(borrower.path)], port: port,
-              "contain = \"session\"", Self.stop)
+              "contain = \"session\"", Self.stop("200ms", "200ms"))
           ])
         let socket = try await borrower.borrowed()
         try await master.allReady()

@@ -86,7 +86,7 @@ extension SystemTests {
         try await master.allReady()
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(2))
-        #expect(took < .seconds(4))
+        #expect(took < .seconds(8))
         #expect(
           result.errors.contains(
             "alpha: POST /shutdown on \(path) failed: pid \(stranger.pid) listens there, which is none of its processes"

@@ -4,9 +4,16 @@ import Testing
 extension SystemTests {
   /// `procctl run`: the stop, and the exit status that says how it went.
   @Suite struct MasterStop {
+    /// For who does not obey: each step is waited for in vain.
     private let asked =
       "stop = [ { request = \"POST /shutdown\", wait = \"300ms\" }, { signal = \"TERM\", wait = \"300ms\" }, { signal = \"INT\", wait = \"300ms\" }, { signal = \"KILL\" } ]"
     private let signalled = "stop = [ { signal = \"TERM\", wait = \"1s\" }, { signal = \"KILL\" } ]"
+    /// Who obeys has all the time a machine that stands still takes from it, and the stop still ends at once.
+    private func waits(_ request: String) -> String {
+      "stop = [ { request = \"POST /shutdown\", wait = \"\(request)\" }, { signal = \"TERM\", wait = \"12s\" }, { signal = \"KILL\" } ]"
+    }
+    /// Well below the steps of ``waits(_:)``, and the 15 s that ports have.
+    private let soon = Duration.seconds(8)
 
     // MARK: Exit status
 
@@ -17,14 +24,16 @@ extension SystemTests {
         let master = try MasterRun(
           session,
           [
-            TestWorker("asked", ["ignore", "TERM", "http", "{port}"], port: port, ready: "tcp", self.asked),
-            TestWorker("told", ["exit-on", "TERM", "0"], self.signalled),
-            TestWorker("dies", ["hold"], self.signalled),
+            TestWorker(
+              "asked", ["ignore", "TERM", "http", "{port}"], port: port, ready: "tcp", self.waits("12s")),
+            TestWorker(
+              "told", ["exit-on", "TERM", "0"], "stop = [ { signal = \"TERM\", wait = \"20s\" } ]"),
+            TestWorker("dies", ["hold"], "stop = [ { signal = \"TERM\", wait = \"20s\" } ]"),
           ])
         try await master.allReady()
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(0))
-        #expect(took < .seconds(1))
+        #expect(took < self.soon)
       }
     }
 
@@ -33,11 +42,15 @@ extension SystemTests {
       try await withSession { session in
         let port = try session.freePort()
         let master = try MasterRun(
-          session, [TestWorker("alpha", ["http-stubborn", "{port}"], port: port, ready: "tcp", self.asked)])
+          session,
+          [
+            TestWorker(
+              "alpha", ["http-stubborn", "{port}"], port: port, ready: "tcp", self.waits("300ms"))
+          ])
         try await master.allReady()
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(2))
-        #expect(took >= .milliseconds(300) && took < .milliseconds(1300))
+        #expect(took >= .milliseconds(300) && took < self.soon)
       }
     }
 
@@ -67,13 +80,13 @@ extension SystemTests {
           [
             TestWorker(
               "alpha", ["tell", Bytes(fifo.path), "up"], port: port,
-              "stop = [ { request = \"POST /shutdown\", wait = \"10s\" }, { signal = \"TERM\", wait = \"5s\" } ]"
+              "stop = [ { request = \"POST /shutdown\", wait = \"12s\" }, { signal = \"TERM\", wait = \"12s\" } ]"
             )
           ])
         try await fifo.expect("up")
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(2))
-        #expect(took < .seconds(2))
+        #expect(took < self.soon)
       }
     }
 
@@ -92,7 +105,7 @@ extension SystemTests {
         try await master.allReady()
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(3))
-        #expect(took >= .milliseconds(900) && took < .milliseconds(1900))
+        #expect(took >= .milliseconds(900) && took < self.soon)
         #expect(result.errors.contains("alpha needed KILL"))
       }
     }
@@ -113,7 +126,7 @@ extension SystemTests {
         let (result, took) = try await master.stop()
         close(socket)
         #expect(result.ending == .exited(4))
-        #expect(took >= .milliseconds(500) && took < .milliseconds(1500))
+        #expect(took >= .milliseconds(500) && took < self.soon)
         #expect(
           result.errors.contains("port \(port)") && result.errors.contains("pid \(getpid())"),
           "\(result.errors)")
@@ -140,7 +153,7 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         close(socket)
         #expect(try await master.process.end().ending == .exited(0))
-        #expect(stopwatch.elapsed < .seconds(2))
+        #expect(stopwatch.elapsed < self.soon)
       }
     }
 
@@ -238,7 +251,7 @@ extension SystemTests {
         let (result, took) = try await master.stop()
         #expect(session.members().isEmpty, "at the moment it returns")
         #expect(result.ending == .exited(3))
-        #expect(took >= .seconds(1) && took < .seconds(2))
+        #expect(took >= .seconds(1) && took < .seconds(4))
       }
     }
 
@@ -345,7 +358,7 @@ extension SystemTests {
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(0))
         // One after the other it would be 30 s.
-        #expect(took >= .milliseconds(300) && took < .seconds(3))
+        #expect(took >= .milliseconds(300) && took < .seconds(8))
       }
     }
 
@@ -360,7 +373,7 @@ extension SystemTests {
         try await master.expect("all workers are ready", within: .seconds(60))
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(0))
-        #expect(took < .seconds(5))
+        #expect(took < self.soon)
         #expect(session.listeningPorts().isEmpty)
       }
     }
@@ -395,7 +408,7 @@ extension SystemTests {
         master.process.send(SIGINT)
         let stopwatch = Stopwatch()
         #expect(try await master.process.end().ending == .exited(3))
-        #expect(stopwatch.elapsed < .seconds(2))
+        #expect(stopwatch.elapsed < self.soon)
       }
     }
 
@@ -427,7 +440,7 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         master.process.send(SIGQUIT)
         #expect(try await master.process.end().ending == .exited(3))
-        #expect(stopwatch.elapsed < .seconds(2))
+        #expect(stopwatch.elapsed < self.soon)
       }
     }
 
@@ -486,7 +499,7 @@ extension SystemTests {
         try await master.expect("broken backoff")
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(0), "\(result.errors)")
-        #expect(took < .seconds(2))
+        #expect(took < self.soon)
       }
     }
   }

@@ -15,14 +15,14 @@ extension SystemTests {
           [
             TestWorker(
               "alpha", ["hold"], port: port, ready: "http:/health",
-              "stop = [{ request = \"POST /shutdown\", wait = \"10s\" }, { signal = \"TERM\", wait = \"5s\" }]"
+              "stop = [{ request = \"POST /shutdown\", wait = \"14s\" }, { signal = \"TERM\", wait = \"14s\" }]"
             )
           ])
         try await master.expect("alpha starting")
         let stranger = try session.workload(["http", "\(port)"])
         try await session.until("the stranger listens") { ProcTable.listeners()[port] != nil }
         let (result, took) = try await master.stop()
-        #expect(took < .seconds(5), "the next step comes at once")
+        #expect(took < .seconds(10), "the next step comes at once")
         #expect(result.errors.contains("does not listen"))
         #expect(result.ending == .exited(4), "its port is the stranger's")
         #expect(ProcTable.listeners()[port] != nil, "the stranger lives")
@@ -51,9 +51,14 @@ extension SystemTests {
         let port = try session.freePort()
         let master = try MasterRun(
           session, preamble: "[shutdown]\nports = \"300ms\"",
-          [TestWorker("alpha", ["http", "{port}"], port: port, ready: "http:/health")])
+          [
+            TestWorker(
+              "alpha", ["http", "{port}"], port: port, ready: "http:/health",
+              // In which the stranger must come to it first.
+              "backoff = { first = \"2s\", max = \"2s\" }")
+          ])
         try await master.allReady()
-        // Stopped, it cannot answer; the stranger takes the port in the moment it is gone.
+        // The stranger takes the port in the moment the worker is gone.
         let worker = try #require(master.children.first)
         let python = try #require(Programs.find("python3"))
         let thief = """

@@ -42,7 +42,7 @@ extension SystemTests {
         #expect(client.revision == mode.revision)
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(0), "\(result.errors)")
-        #expect(took < .seconds(3))
+        #expect(took < .seconds(8), "the request alone would have 10 s")
         let told = mode.revision == "2026-07-28" ? [] : ["notifications/shutdown"]
         #expect(try await client.end() == told + ["ended"])
       }

@@ -27,7 +27,7 @@ extension SystemTests {
         let reader = try await session.reader(port, "/events")
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(2), "\(result.errors)")
-        #expect(took >= .seconds(1) && took < .seconds(5))
+        #expect(took >= .seconds(1) && took < .seconds(7))
         #expect(try await reader.end().outputText.hasSuffix("cut off\n"))
       }
       // The control: without the preset's second signal it is there until its client is disconnected by

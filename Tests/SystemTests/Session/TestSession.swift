@@ -1,5 +1,6 @@
 import CProcCtl
 import Glibc
+import Synchronization
 import Testing
 
 /// Runs a test's body with a session of its own, and afterwards looks from
@@ -37,6 +38,8 @@ final class TestSession: @unchecked Sendable {
   private var processes: [TestProcess] = []
   private var kept: [AnyObject] = []
   private var ports: Set<UInt16> = []
+  /// No port twice: sessions that run at once would find each other's workers on it.
+  private static let given = Mutex<Set<UInt16>>([])
   /// Sessions its processes were seen in: by these its zombies are known, who have no environment.
   private var sessions: Set<pid_t> = []
 
@@ -97,7 +100,10 @@ final class TestSession: @unchecked Sendable {
       // Below those that outgoing connections are given (ip(7), ip_local_port_range): one of somebody
       // else's would have it when the worker wants it.
       let port = UInt16.random(in: 10_240..<32_768)
-      if (try? LoopbackSocket(port: port)) != nil, self.ports.insert(port).inserted { return port }
+      guard (try? LoopbackSocket(port: port)) != nil, Self.given.withLock({ $0.insert(port).inserted })
+      else { continue }
+      self.ports.insert(port)
+      return port
     }
     throw WaitError("no port is free")
   }

@@ -31,7 +31,7 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         close(own)
         #expect(try await process.end().ending == .exited(128 + SIGKILL))
-        #expect(stopwatch.elapsed < .seconds(2))
+        #expect(stopwatch.elapsed < .seconds(15))
         #expect(session.members().isEmpty)
       }
     }
@@ -76,7 +76,7 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         close(own)
         #expect(try await process.end().ending == .exited(0), "the leader's own status")
-        #expect(stopwatch.elapsed < .seconds(3))
+        #expect(stopwatch.elapsed < .seconds(15))
       }
     }
 
@@ -169,13 +169,13 @@ extension SystemTests {
       try await withSession { session in
         let workload = Misbehaving(fifo: try session.announcements())
         let process = try session.procctl(
-          self.inNamespace + ["--grace", "500ms", "--", Bytes(Programs.workload)] + workload.actions)
+          self.inNamespace + ["--grace", "1s", "--", Bytes(Programs.workload)] + workload.actions)
         _ = try await workload.start()
         #expect(session.members().count == 6, "the one outside, the first inside, and four")
         process.send(signal)
         let ending = try await process.end().ending
         #expect(ending == (signal == SIGKILL ? .signaled(SIGKILL) : .exited(0)))
-        try await session.until("nobody is left", within: .seconds(3)) { session.members().isEmpty }
+        try await session.until("nobody is left") { session.members().isEmpty }
       }
     }
 

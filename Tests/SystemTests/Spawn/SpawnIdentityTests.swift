@@ -88,7 +88,7 @@ extension SystemTests {
         // Programs may lie where only root gets to: this copy can be run by anybody.
         let program = try session.publicWorkload()
         let process = try session.procctl(
-          ["spawn", "--user", "nobody", "--grace", "300ms", "--", Bytes(program)] + workload.actions)
+          ["spawn", "--user", "nobody", "--grace", "1s", "--", Bytes(program)] + workload.actions)
         let pids = try await workload.start()
         #expect(ProcTable.status(try #require(pids["daemon"]), "Uid") == "65534 65534 65534 65534")
         process.send(SIGTERM)
@@ -160,7 +160,7 @@ extension SystemTests {
         let own = try #require(session.cgroup)
         let workload = Misbehaving(fifo: try session.announcements())
         let process = try session.procctl(
-          ["spawn", "--contain", "cgroup", "--grace", "300ms", "--", Bytes(Programs.workload)]
+          ["spawn", "--contain", "cgroup", "--grace", "1s", "--", Bytes(Programs.workload)]
             + workload.actions)
         let pids = try await workload.start()
         for pid in pids.values {

@@ -24,7 +24,7 @@ extension SystemTests {
         let port = try session.freePort()
         let fifo = try session.announcements()
         let process = try session.procctl(
-          "spawn", "--port", "\(port)", "--grace", "300ms", "--", Bytes(Programs.workload), "daemonize",
+          "spawn", "--port", "\(port)", "--grace", "1s", "--", Bytes(Programs.workload), "daemonize",
           "ignore", "TERM",
           "listen", "\(port)", "tell", Bytes(fifo.path), "listening", "end", "exit-on", "TERM", "0", "tell",
           Bytes(fifo.path), "leader")

@@ -28,8 +28,8 @@ extension SystemTests {
   /// `procctl spawn`: stopped means nothing is left.
   @Suite struct SpawnStop {
     private static let grace = Duration.seconds(1)
-    /// From TERM to the end: the grace, and a second for everything else.
-    private static let bound = Duration.seconds(2)
+    /// From TERM to the end: the grace, and three seconds for everything else. By itself the grace is 5 s.
+    private static let bound = Duration.seconds(4)
 
     @Test("TERM, grace, KILL: of deaf, escaped and daemonised children nobody is left")
     func misbehaving() async throws {
@@ -110,7 +110,7 @@ extension SystemTests {
         let stopwatch = Stopwatch()
         process.send(SIGTERM)
         #expect(try await process.end().ending == .exited(0))
-        #expect(stopwatch.elapsed < .seconds(2))
+        #expect(stopwatch.elapsed < .seconds(10))
       }
     }
 
@@ -128,7 +128,7 @@ extension SystemTests {
         try gate.open()
         let result = try await process.end()
         #expect(result.ending == .exited(5))
-        #expect(stopwatch.elapsed >= .milliseconds(500) && stopwatch.elapsed < .milliseconds(1500))
+        #expect(stopwatch.elapsed >= .milliseconds(500) && stopwatch.elapsed < Self.bound)
         #expect(try json(result.errors)["leftovers"] as? Int == 3)
       }
     }
@@ -138,16 +138,18 @@ extension SystemTests {
       try await withSession { session in
         let workload = Misbehaving(fifo: try session.announcements())
         let process = try session.procctl(
-          ["spawn", "--timeout", "1s", "--grace", "500ms", "--", Bytes(Programs.workload)] + workload.actions)
+          ["spawn", "--timeout", "2s", "--grace", "500ms", "--", Bytes(Programs.workload)] + workload.actions)
         _ = try await workload.start()
         let result = try await process.end()
         #expect(result.ending == .exited(124))
-        #expect(result.duration < .milliseconds(2500))
+        #expect(result.duration < .seconds(6), "its own grace would be 5 s more")
       }
     }
 
-    @Test("an INT while leftovers are ended hurries, a QUIT kills", arguments: [SIGINT, SIGQUIT])
-    func impatience(_ signal: Int32) async throws {
+    @Test(
+      "an INT while leftovers are ended hurries, a QUIT kills, also if it is read before the command's end",
+      arguments: [SIGINT, SIGQUIT], [false, true])
+    func impatience(_ signal: Int32, readsBoth: Bool) async throws {
       try await withSession { session in
         let fifo = try session.announcements()
         let gate = try session.announcements("gate")
@@ -158,12 +160,18 @@ extension SystemTests {
           "await",
           Bytes(gate.path), "exit", "0")
         let leader = try #require(try await fifo.expect("daemon", "leader")["leader"])
+        if readsBoth {
+          // Then SIGCHLD and the signal are pending together, of which the lower number is read first.
+          process.send(SIGSTOP)
+          try await session.untilState(of: process.pid, is: "T")
+        }
         try gate.open()
         try await session.untilState(of: leader, is: "Z")
         let stopwatch = Stopwatch()
         process.send(signal)
+        if readsBoth { process.send(SIGCONT) }
         #expect(try await process.end().ending == .exited(0))
-        #expect(stopwatch.elapsed < .seconds(3))
+        #expect(stopwatch.elapsed < .seconds(15))
       }
     }
 
@@ -172,7 +180,7 @@ extension SystemTests {
       try await withSession { session in
         let fifo = try session.announcements()
         let process = try session.procctl(
-          "spawn", "--grace", "200ms", "--", Bytes(Programs.workload), "ignore", "TERM", "daemonize", "tell",
+          "spawn", "--grace", "1s", "--", Bytes(Programs.workload), "ignore", "TERM", "daemonize", "tell",
           Bytes(fifo.path), "daemon", "hop", "2", "end", "exit-on", "TERM", "0", "tell", Bytes(fifo.path),
           "leader")
         try await fifo.expect("daemon", "leader")
@@ -206,7 +214,7 @@ extension SystemTests {
         process.send(SIGTERM)
         let result = try await process.end()
         #expect(result.ending == .exited(125))
-        #expect(stopwatch.elapsed < .seconds(4))
+        #expect(stopwatch.elapsed < .seconds(8))
         #expect(result.errors.contains("survived: ") && result.errors.contains("\(pid)"), "\(result.errors)")
         #expect(session.members().map(\.pid) == [pid])
         try await session.sweep()
@@ -239,9 +247,7 @@ extension SystemTests {
           "spawn", "--grace", "500ms", "--", "/bin/sh", "-c", "sleep 60 & echo $! > \"$1\"", "sh", Bytes(pids)
         )
         let output = try #require(process.output)
-        let stopwatch = Stopwatch()
-        #expect(try await output.expectEnd(within: .seconds(5)))
-        #expect(stopwatch.elapsed < .milliseconds(1500))
+        #expect(try await output.expectEnd(within: .seconds(10)), "what it left would have it for a minute")
         #expect(try await process.end().ending == .exited(0))
       }
     }

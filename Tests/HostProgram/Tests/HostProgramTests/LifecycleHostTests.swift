@@ -172,22 +172,16 @@ import Testing
       return Host.withAddress(self.port) { bind(descriptor, $0, $1) } == 0
     }
 
+    /// Below those that outgoing connections are given (ip(7), ip_local_port_range): one of somebody
+    /// else's would have it when the worker wants it.
     private static func freePort() throws -> UInt16 {
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      defer { close(descriptor) }
-      var port: UInt16 = 0
-      let status = Host.withAddress(0) { address, length -> Int32 in
-        guard bind(descriptor, address, length) == 0 else { return -1 }
-        var name = sockaddr_in()
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &name) {
-          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
-        }
-        port = UInt16(bigEndian: name.sin_port)
-        return status
+      for _ in 0..<10_000 {
+        let port = UInt16.random(in: 10_240..<32_768)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        if Host.withAddress(port, { bind(descriptor, $0, $1) }) == 0 { return port }
       }
-      guard status == 0 else { throw NotReady(description: "no port is free") }
-      return port
+      throw NotReady(description: "no port is free")
     }
 
     private static func withAddress<Result>(

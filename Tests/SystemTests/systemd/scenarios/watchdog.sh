@@ -6,7 +6,7 @@ source "${0%/*}/assertions.sh"
 # shellcheck source-path=SCRIPTDIR source=fleet.sh
 source "${0%/*}/fleet.sh"
 
-adjust procctl.service WatchdogSec=2 Restart=no
+adjust procctl.service WatchdogSec=3 Restart=no
 worker alpha 8081 --obey none --orphan | configure procctl
 succeeds "the service starts" systemctl start procctl.service
 await_worker 5
@@ -16,7 +16,7 @@ master=$(property procctl.service MainPID)
 
 # Control: left alone for more than the limit, it is alive.
 status=0
-await_exit "$master" 5 || status=$?
+await_exit "$master" 7 || status=$?
 equal "it keeps its watchdog" 124 "$status"
 equal "the unit is active after two limits" active "$(property procctl.service ActiveState)"
 succeeds "the worker is alive" alive "$pid"
