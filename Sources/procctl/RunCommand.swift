@@ -26,7 +26,7 @@ struct RunCommand: Verb {
 
   @Argument(
     help: ArgumentHelp("The configuration, in TOML.", valueName: "config"),
-    completion: .file(extensions: ["toml"]))
+    completion: .file(extensions: ["toml"]), transform: OptionText.name)
   var configuration: String?
 
   @Flag(help: "Check the configuration, say what is wrong with it, and start nothing.")

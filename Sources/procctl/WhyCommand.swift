@@ -14,13 +14,14 @@ struct WhyCommand: Verb {
       history cannot be read; 77 no permission; 78 configuration.
       """)
 
-  @Argument(help: "The worker's name.")
+  @Argument(help: "The worker's name.", transform: OptionText.name)
   var worker: String
 
   @Option(
     help: ArgumentHelp(
       "The configuration; else procctl.toml in the current directory, else the embedded default.",
-      valueName: "file"), completion: .file(extensions: ["toml"]))
+      valueName: "file"), completion: .file(extensions: ["toml"]),
+    transform: OptionText.name)
   var config: String?
 
   @Flag(help: "Write one line of JSON.")
