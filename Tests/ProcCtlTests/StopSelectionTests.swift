@@ -71,6 +71,21 @@ import Testing
     #expect(selection.select(from: [reused, child]) { _ in nil }.isEmpty)
   }
 
+  @Test func aGroupWhoseLeaderHasLeftItIsTheGroupAllTheSame() {
+    let leader = self.process(30, parent: 1, group: 10, session: 10)
+    let target = self.process(31, parent: 30, group: 30, session: 10)
+    var selection = StopSelection(target: target, scope: .group)
+    #expect(selection.select(from: [leader, target]) { _ in nil } == [target])
+    let late = self.process(32, parent: 31, group: 30, session: 10)
+    #expect(selection.select(from: [leader, target, late]) { _ in nil } == [target, late])
+    // Everybody in it has ended, the leader too, and the number is dealt out again.
+    let reused = ProcessStatus(
+      identity: ProcessIdentity(processIdentifier: ProcessIdentifier(30), startTime: 999), name: "innocent",
+      state: .sleeping, parent: ProcessIdentifier(1), processGroup: ProcessIdentifier(30),
+      session: ProcessIdentifier(30))
+    #expect(selection.select(from: [reused]) { _ in nil }.isEmpty)
+  }
+
   @Test func aReusedNumberIsSomebodyElse() {
     var selection = StopSelection(target: self.processes[5], scope: .tree)
     let reused = ProcessStatus(

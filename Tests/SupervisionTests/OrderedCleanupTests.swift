@@ -18,7 +18,7 @@ import Testing
   }
 
   /// A process without children.
-  private final class LonelyKernel: Kernel {
+  private class LonelyKernel: Kernel {
     var now: MonotonicInstant { .now }
     let selfIdentifier = ProcessIdentifier(getpid())
     func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
@@ -37,11 +37,53 @@ import Testing
     ) throws(ProcessError) -> SignalDelivery { .gone }
   }
 
+  /// A process with a child that nobody can end, once it has one.
+  private final class BurdenedKernel: LonelyKernel {
+    var isBurdened: Bool
+    init(isBurdened: Bool) { self.isBurdened = isBurdened }
+
+    override func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] {
+      self.isBurdened && process == self.selfIdentifier ? [ProcessIdentifier(2_000_000_000)] : []
+    }
+
+    override func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus? {
+      guard process.value == 2_000_000_000 else { return nil }
+      return ProcessStatus(
+        identity: ProcessIdentity(processIdentifier: process, startTime: 1), name: "stuck",
+        state: .uninterruptible, parent: self.selfIdentifier, processGroup: process, session: process)
+    }
+  }
+
+  @Test func whoeverACleanupLeavesIsNamedOnce() throws {
+    let kernel = BurdenedKernel(isBurdened: false)
+    let (failures, _, survivors) = try self.runAll(
+      [self.closure("after") {}, self.closure("careless") {}], kernel: kernel
+    ) { _ in kernel.isBurdened = true }
+    #expect(failures == ["careless: left processes behind"])
+    #expect(survivors.count == 1)
+    #expect(survivors.first?.hasPrefix("pid 2000000000 (stuck), D") == true)
+    #expect(survivors.first?.hasSuffix("of cleanup careless") == true)
+  }
+
+  @Test func whoSurvivedBeforeIsNoCleanupsFault() throws {
+    let (failures, _, survivors) = try self.runAll(
+      [self.closure("fine") {}], kernel: BurdenedKernel(isBurdened: true))
+    #expect(failures.isEmpty && survivors.isEmpty)
+  }
+
   /// Runs them to the end; a loop that does not end within the limit fails the test.
   private func run(
     _ cleanups: [Cleanup], adding more: [Cleanup] = [], kernel: any Kernel = LonelyKernel(),
     meanwhile: (OrderedCleanups) -> Void = { _ in }
   ) throws -> (failures: [String], events: [String]) {
+    let (failures, events, _) = try self.runAll(cleanups, adding: more, kernel: kernel, meanwhile: meanwhile)
+    return (failures, events)
+  }
+
+  private func runAll(
+    _ cleanups: [Cleanup], adding more: [Cleanup] = [], kernel: any Kernel,
+    meanwhile: (OrderedCleanups) -> Void = { _ in }
+  ) throws -> (failures: [String], events: [String], survivors: [String]) {
     let loop = try EventLoop()
     let ordered = OrderedCleanups(cleanups, kernel: kernel, loop: loop)
     for cleanup in more { ordered.add(cleanup) }
@@ -61,7 +103,7 @@ import Testing
     meanwhile(ordered)
     loop.schedule(at: loop.now.advanced(by: .seconds(20))) { loop.stop() }
     try loop.run()
-    return (try #require(failures), events)
+    return (try #require(failures), events, ordered.survivors)
   }
 
   private func closure(

@@ -70,6 +70,8 @@ package struct StopSelection: Sendable {
   /// Sessions and groups that are ours because a member leads or led them.
   private var led: [ProcessIdentifier: Int] = [:]
   private var hasLooked = false
+  /// Those who had the number of such a group at the first look and were not in it: it can be left.
+  private var leadersOutside: Set<ProcessIdentity> = []
   private var marks: [ByteString: (root: Int, subreaper: ProcessIdentifier?)] = [:]
   private var formerLeaders: [ProcessIdentifier: Int] = [:]
 
@@ -213,7 +215,7 @@ package struct StopSelection: Sendable {
   }
 
   /// The number of a session or group is nobody else's while one process is in
-  /// it. With nobody in it, or led by somebody we do not know, it is over.
+  /// it. With nobody in it, or led by somebody who came later, it is over.
   private mutating func forgetReused(_ processes: [ProcessStatus]) {
     guard !self.led.isEmpty else { return }
     var inUse: Set<ProcessIdentifier> = []
@@ -221,7 +223,10 @@ package struct StopSelection: Sendable {
     for process in processes {
       inUse.insert(process.session)
       inUse.insert(process.processGroup)
-      if self.hasLooked, self.led[process.processIdentifier] != nil, self.known[process.identity] == nil {
+      guard self.led[process.processIdentifier] != nil, self.known[process.identity] == nil else { continue }
+      if !self.hasLooked {
+        self.leadersOutside.insert(process.identity)
+      } else if !self.leadersOutside.contains(process.identity) {
         reused.insert(process.processIdentifier)
       }
     }

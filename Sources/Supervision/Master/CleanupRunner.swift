@@ -9,6 +9,13 @@ package protocol CleanupRunner: AnyObject {
   /// Ends the cleanup that runs by KILL and skips the rest, all as failed.
   func kill()
 
+  /// Processes that a cleanup left and that could not be ended, as text: who and why.
+  var survivors: [String] { get }
+
   /// Calls back once with the failed ones, as text.
   func run(completion: @escaping ([String]) -> Void)
+}
+
+extension CleanupRunner {
+  package var survivors: [String] { [] }
 }

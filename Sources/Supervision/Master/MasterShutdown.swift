@@ -90,6 +90,7 @@ extension Master {
     self.reportNow()
     self.cleanups.run { [unowned self] failures in
       self.outcome.failedCleanups += failures
+      self.outcome.survivors += self.cleanups.survivors
       self.advance(.cleaned)
     }
   }

@@ -12,8 +12,16 @@ package struct Microseconds: Codable, Sendable, Hashable, Comparable {
     self.init(start.duration(to: end))
   }
 
+  /// Some 285 years: with more than that sums and differences would not fit some day.
+  private static let most = Int64(1) << 53
+
+  /// - Throws: `DecodingError` for a number that no record has, so that what is computed with it never overflows.
   package init(from decoder: any Decoder) throws {
-    self.count = try decoder.singleValueContainer().decode(Int64.self)
+    let container = try decoder.singleValueContainer()
+    self.count = try container.decode(Int64.self)
+    guard (-Self.most...Self.most).contains(self.count) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no time of a record")
+    }
   }
 
   package func encode(to encoder: any Encoder) throws {

@@ -2,7 +2,7 @@ package import ProcCtl
 internal import SystemPackage
 
 /// The master's cleanups: commands, and code of the program it runs in, one after another once nothing
-/// else is left, the last registered first. By then every descendant is theirs.
+/// else is left, the last registered first. By then every descendant is theirs, but for who survived.
 package final class OrderedCleanups: CleanupRunner {
   private struct Current {
     var cleanup: Cleanup
@@ -23,6 +23,9 @@ package final class OrderedCleanups: CleanupRunner {
   private var failures: [String] = []
   /// How many there were when the current one began.
   private var earlierFailures = 0
+  package private(set) var survivors: [String] = []
+  /// Who was left before the first began, or by one before: no later one's.
+  private var earlierSurvivors: Set<ProcessIdentity> = []
   private var completion: (([String]) -> Void)?
   private var current: Current?
   private var status: TerminationStatus?
@@ -48,6 +51,9 @@ package final class OrderedCleanups: CleanupRunner {
 
   package func run(completion: @escaping ([String]) -> Void) {
     self.completion = completion
+    // Where that cannot be seen, the first cleanup gets the blame, and nobody is overlooked.
+    let left = try? self.kernel.descendants(of: self.kernel.selfIdentifier)
+    self.earlierSurvivors = Set((left ?? []).map(\.identity))
     self.next()
   }
 
@@ -160,7 +166,8 @@ package final class OrderedCleanups: CleanupRunner {
     let target = Termination.Target(
       members: { [unowned self] () throws(ProcessError) in
         try self.kernel.descendants(of: self.kernel.selfIdentifier).filter {
-          $0.processIdentifier != self.current?.leader || self.status == nil
+          ($0.processIdentifier != self.current?.leader || self.status == nil)
+            && !self.earlierSurvivors.contains($0.identity)
         }
       },
       send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) })
@@ -184,6 +191,11 @@ package final class OrderedCleanups: CleanupRunner {
     let known = self.failures.dropFirst(self.earlierFailures).contains { $0.hasPrefix(prefix) }
     if let status, !status.isSuccess, !known { self.failures.append("\(prefix)\(status)") }
     if !result.isEmpty { self.failures.append("\(prefix)left processes behind") }
+    self.survivors += result.survivors.map { "\($0), of cleanup \(current.cleanup.name)" }
+    if let error = result.unverified {
+      self.survivors.append("nobody can say who, of cleanup \(current.cleanup.name): \(error)")
+    }
+    self.earlierSurvivors.formUnion(result.survivors.map(\.process.identity))
     let failure = self.failures.dropFirst(self.earlierFailures).last { $0.hasPrefix(prefix) }
       .map { String($0.dropFirst(prefix.count)) }
     self.whenHappened(.cleanupEnded(current.cleanup.name, failure: failure))

@@ -216,4 +216,28 @@ struct HistoryFileTests {
     let history = WorkerHistory(lines: Array((line + line).utf8))
     #expect(history.events(of: "alpha").map(\.times) == [.max])
   }
+
+  @Test("times that no clock shows are passed over; whatever else is there, there is something to say")
+  func absurdTimes() {
+    func line(_ kind: String, _ time: Int64) -> String {
+      "{\"worker\":\"alpha\",\"at\":\(time),\"kind\":\"\(kind)\",\"after\":\(time),\"next\":\(time)}\n"
+    }
+    let limit = Int64(1) << 53
+    for time in [Int64.max, .min, limit + 1, -limit - 1] {
+      #expect(WorkerHistory(lines: Array(line("waiting", time).utf8)).workers.isEmpty)
+    }
+    for first in [limit, -limit] {
+      for last in [limit, -limit] {
+        for kind in ["started", "ready", "waiting", "blocked", "stopped", "failed", "leader-ended"] {
+          let lines = line("started", first) + line("leader-ended", last) + line(kind, last)
+          let history = WorkerHistory(lines: Array(lines.utf8))
+          for now in [limit, -limit] {
+            let story = WorkerStory(
+              of: "alpha", in: history, masterLives: true, now: Microseconds(now))
+            #expect(!story.sentences.isEmpty && story.earlier.count <= 2)
+          }
+        }
+      }
+    }
+  }
 }

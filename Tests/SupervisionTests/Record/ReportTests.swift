@@ -2,6 +2,7 @@ import Foundation
 import FoundationXML
 import ProcCtl
 import Supervision
+import SystemPackage
 import Testing
 
 @Suite("The account for people")
@@ -34,6 +35,36 @@ struct ShutdownTableTests {
         port 9000 (b) held by pid 99 (nginx)
 
         """)
+  }
+
+  /// The record with this number for every time in it.
+  private func record(withTimes time: Int64) throws -> String {
+    var text = String(decoding: RecordFile.encoded(try #require(ReportFixture.record)), as: UTF8.self)
+    for key in ["answered", "at", "began", "budget", "duration", "start"] {
+      let parts = text.components(separatedBy: "\"\(key)\":")
+      let rests = parts.dropFirst().map { part in
+        "\(time)" + part.drop { $0 == "-" || ("0"..."9").contains($0) }
+      }
+      text = ([parts[0]] + rests).joined(separator: "\"\(key)\":")
+    }
+    return text
+  }
+
+  @Test("numbers that nobody can have written are no trouble")
+  func absurdTimes() throws {
+    let directory = try TemporaryDirectory()
+    let limit = Int64(1) << 53
+    let path = directory.path.appending("record.json")
+    for time in [Int64.max, .min, limit + 1] {
+      try directory.write(try self.record(withTimes: time), to: "record.json")
+      #expect(throws: ProcessError.self) { try RecordFile.read(path) }
+    }
+    for time in [limit, -limit, 0] {
+      try directory.write(try self.record(withTimes: time), to: "record.json")
+      let record = try #require(try RecordFile.read(path))
+      #expect(record.began == Microseconds(time))
+      #expect(!ShutdownTable.text(of: record, style: .plain).isEmpty && !Timeline(record).svg.isEmpty)
+    }
   }
 
   @Test("is coloured if that is wanted, and reads the same")

@@ -44,6 +44,42 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "5, not 6: what a cleanup leaves and nobody can end is a process that is left",
+      .needs(.root, "a process the master may not signal"))
+    func leftByCleanup() async throws {
+      // Root may end it, and that is all there is to it then.
+      for mayEnd in [false, true] {
+        try await withSession { session in
+          let fifo = try session.announcements()
+          // With set-user-ID it becomes root for good below a master that is nobody.
+          let program = try session.publicWorkload()
+          try #require(chmod(program, 0o4755) == 0)
+          let words = [program, "daemonize", "user", "0", "tell", fifo.path, "left", "end", "exit", "0"]
+          let command = words.map { "\"\($0)\"" }.joined(separator: ", ")
+          var worker = TestWorker("calm", ["hold"], "contain = \"session\"")
+          worker.command[0] = program
+          let master = try MasterRun(
+            session, preamble: "[[cleanups]]\nname = \"careless\"\ncommand = [\(command)]", [worker],
+            prelude: mayEnd ? [] : ["user", "65534"], program: try session.publicCopy(of: Programs.procctl))
+          try await master.allReady()
+          let result = try await master.stop().result
+          guard !mayEnd else {
+            #expect(result.ending == .exited(0), "\(result.errors)")
+            #expect(session.members().isEmpty)
+            return
+          }
+          let pid = try #require(try await fifo.expect("left")["left"])
+          #expect(result.ending == .exited(5), "\(result.errors)")
+          #expect(result.errors.contains("survivor: pid \(pid) "), "\(result.errors)")
+          #expect(
+            result.errors.contains("cleanup failed: careless: left processes behind"), "\(result.errors)")
+          #expect(session.members().map(\.pid) == [pid])
+          try await session.sweep()
+        }
+      }
+    }
+
     @Test("100: the event loop cannot be made, and nothing is started; the next start works")
     func noEventLoop() async throws {
       try await withSession { session in
