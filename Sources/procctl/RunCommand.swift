@@ -72,7 +72,11 @@ struct RunCommand: Verb {
       configuration, logger: log.logger, logFiles: log.files, notifier: notifier,
       guardProgram: .path("/proc/self/exe"), version: Version.text, progress: log.display)
     master.exitLimit = .seconds(5)
-    if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
+    if let invitation {
+      // A worker that shares it may have filled it, and nobody may read it.
+      let output = LogOutput(.standardOutput)
+      master.whenReady = { output.write(text: invitation) }
+    }
     return master.run()
   }
 }
