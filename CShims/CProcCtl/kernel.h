@@ -25,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -267,6 +268,13 @@ static inline int cprocctl_window_size(int fd, int *columns, int *rows) {
     return result;
 }
 static inline int cprocctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+// When it was last written to, since 1970; -1 if that is not to be had.
+static inline int64_t cprocctl_modified_nanoseconds(const char *path) {
+    struct stat status;
+    if (lstat(path, &status) != 0) return -1;
+    return (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+}
 
 // The magic number of the file system at the path (statfs(2)); -1 if it cannot be asked.
 static inline long cprocctl_file_system_type(const char *path) {

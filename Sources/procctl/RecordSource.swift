@@ -3,22 +3,31 @@ internal import ProcCtl
 internal import Supervision
 internal import SystemPackage
 
-/// Where `report` and `why` look for what a master has left, found as `run` finds its configuration.
+/// Where `report` and `why` look for what masters have left.
 struct RecordSource {
   let configuration: MasterConfiguration?
-  let name: LedgerName
+  /// Of the configuration that was named, or lies in the current directory; nil for neither.
+  private let name: LedgerName?
 
-  /// - Parameter file: As it was given; nil for procctl.toml in the current directory, else the embedded default.
+  /// - Parameter file: As it was given; nil for procctl.toml in the current directory, else for any.
   /// - Throws: `ConfigurationError` with everything that is wrong with it.
   init(_ file: String?) throws(ConfigurationError) {
-    let file = file ?? (access("procctl.toml", F_OK) == 0 ? "procctl.toml" : nil)
+    let file = ConfigurationChoice(argument: file).file
     self.configuration = try file.map { file throws(ConfigurationError) in
-      try MasterConfiguration.load(file: FilePath(file), environment: ProcessVariables.all)
+      try MasterConfiguration.load(file: file, environment: ProcessVariables.all)
     }
-    self.name = LedgerName(of: self.configuration?.file)
+    self.name = self.configuration.map { LedgerName(of: $0.file) }
   }
 
   var directories: [FilePath] { RecordDirectory.candidates(self.configuration) }
+
+  /// The configurations to look for, that with the youngest file first.
+  func names(ending: String) -> [LedgerName] {
+    self.name.map { [$0] } ?? RecordDirectory.names(in: self.directories, ending: ending)
+  }
+
+  /// What was asked for, in a sentence; nil for any configuration.
+  var wanted: String? { self.name?.configuration }
 }
 
 extension TextStyle {

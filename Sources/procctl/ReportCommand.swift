@@ -12,7 +12,7 @@ struct ReportCommand: Verb {
     discussion: """
       A table of its phases and workers, a line of JSON with all there is, or a picture with a lane \
       for each worker. The master that was shut down is that of CONFIG, or of procctl.toml in the \
-      current directory, or, without either, the one with the embedded default.
+      current directory, or, without either, the one that was shut down last.
 
       Exit status: 0; 1 if no shutdown is recorded; 64 usage; 69 the record cannot be read, or the \
       output not written; 77 no permission; 78 configuration.
@@ -49,10 +49,14 @@ struct ReportCommand: Verb {
   func execute(command: [ByteString]?) -> Int32 {
     do {
       let source = try RecordSource(self.configuration)
-      let record = try RecordFile.newest(in: source.directories, name: source.name, back: self.back)
+      let name = source.names(ending: RecordFile.ending).first
+      let record = try name.flatMap {
+        try RecordFile.newest(in: source.directories, name: $0, back: self.back)
+      }
       guard let record else {
         let which = self.back == 0 ? "no shutdown" : "no shutdown \(self.back) before the last"
-        Message.error("report: \(which) of \(source.name.configuration) is recorded")
+        let whose = (source.wanted ?? name?.configuration).map { " of \($0)" } ?? ""
+        Message.error("report: \(which)\(whose) is recorded")
         return ExitStatus.noSuchTarget
       }
       try self.write(self.text(of: record))

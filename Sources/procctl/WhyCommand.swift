@@ -8,10 +8,12 @@ struct WhyCommand: Verb {
     commandName: "why",
     abstract: "Explains why a worker was restarted or stopped, or why it does not run.",
     discussion: """
-      Reads the history that masters of the configuration keep, whether one runs or not.
+      Reads the history that masters of the configuration keep, whether one runs or not; without \
+      --config or procctl.toml in the current directory, that of the master with such a worker.
 
-      Exit status: 0; 1 if there is no such worker or nothing is recorded of it; 64 usage; 69 the \
-      history cannot be read; 77 no permission; 78 configuration.
+      Exit status: 0; 1 if there is no such worker or nothing is recorded of it; 64 usage, or \
+      several masters have such a worker; 69 the history cannot be read; 77 no permission; 78 \
+      configuration.
       """)
 
   @Argument(help: "The worker's name.", transform: OptionText.name)
@@ -19,8 +21,7 @@ struct WhyCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
-      "The configuration; else procctl.toml in the current directory, else the embedded default.",
-      valueName: "file"), completion: .file(extensions: ["toml"]),
+      "The configuration of the master.", valueName: "file"), completion: .file(extensions: ["toml"]),
     transform: OptionText.name)
   var config: String?
 
@@ -38,13 +39,12 @@ struct WhyCommand: Verb {
   func execute(command: [ByteString]?) -> Int32 {
     do {
       let source = try RecordSource(self.config)
-      let found = try HistoryFile.newest(in: source.directories, name: source.name)
-      let history = found?.history ?? WorkerHistory()
-      let masterLives = found?.masterLives ?? false
+      let searched = try HistorySearch(source, worker: self.worker)
+      guard let found = searched.found else { return self.notOne(searched, source) }
+      let (history, masterLives) = (found.history, found.masterLives)
       let now = Microseconds(cprocctl_wall_clock_nanoseconds() / 1000)
       let story = WorkerStory(of: self.worker, in: history, masterLives: masterLives, now: now)
       let sentences = story.sentences
-      guard !sentences.isEmpty else { return self.nothing(history, source) }
       if self.json {
         JSONLine.write(
           Answer(
@@ -69,15 +69,22 @@ struct WhyCommand: Verb {
     }
   }
 
-  private func nothing(_ history: WorkerHistory, _ source: RecordSource) -> Int32 {
+  private func notOne(_ searched: HistorySearch, _ source: RecordSource) -> Int32 {
     let name = PrintableText.escaping(self.worker.utf8)
+    if !searched.several.isEmpty {
+      let list = searched.several.map { "\n  \($0.configuration)" }.joined()
+      Message.error(
+        "why: several masters have a worker \"\(name)\"; name a configuration with --config:\(list)")
+      return ExitStatus.usage
+    }
     let configured = source.configuration?.workers.map(\.name) ?? []
-    if configured.contains(self.worker) || history.workers.contains(self.worker) {
+    if configured.contains(self.worker) {
       Message.error("why: nothing is recorded of worker \"\(name)\"")
     } else {
-      let nearest = Spelling.nearest(to: self.worker, among: configured + history.workers)
+      let nearest = Spelling.nearest(to: self.worker, among: configured + searched.workers)
       let guess = nearest.map { ", did you mean \"\($0)\"?" } ?? ""
-      Message.error("why: \(source.name.configuration) has no worker \"\(name)\"\(guess)")
+      let nobody = source.wanted.map { "\($0) has no" } ?? "no master is known that has a"
+      Message.error("why: \(nobody) worker \"\(name)\"\(guess)")
     }
     return ExitStatus.noSuchTarget
   }

@@ -54,7 +54,7 @@ final class SimulatedNetwork: WorkerNetwork, WorkerStarter, CleanupRunner {
   func awaitReadiness(
     of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
     whenReady: @escaping () -> Void
-  ) -> any Cancellable {
+  ) -> any ReadinessSearch {
     let token = Token()
     self.look(definition, members, token, after: .milliseconds(20), whenReady)
     return token
@@ -162,8 +162,10 @@ private final class SimulatedHolderStop: HolderStop {
   func skipToKill() { self.termination?.skipToKill() }
 }
 
-private final class Token: Cancellable {
+private final class Token: ReadinessSearch {
   private(set) var isCancelled = false
+
+  func missing(closely: Bool) -> String? { nil }
 
   func cancel() {
     self.isCancelled = true

@@ -27,9 +27,10 @@ import Testing
     ) throws(ProcessError) -> SignalDelivery { .sent }
   }
 
-  private final class Around: Cancellable, CleanupRunner, WorkerStarter {
+  private final class Around: ReadinessSearch, CleanupRunner, WorkerStarter {
     var longest: Duration { .zero }
     func cancel() {}
+    func missing(closely: Bool) -> String? { nil }
     func hurry() {}
     func kill() {}
     func run(completion: @escaping ([String]) -> Void) { completion([]) }
@@ -49,7 +50,7 @@ import Testing
     func awaitReadiness(
       of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
       whenReady: @escaping () -> Void
-    ) -> any Cancellable { Around() }
+    ) -> any ReadinessSearch { Around() }
     func send(
       _ request: StopRequest, toPort port: UInt16?, members: [ProcessIdentifier],
       completion: @escaping (StopAnswer) -> Void

@@ -31,9 +31,10 @@ import Testing
     ) throws(ProcessError) -> SignalDelivery { .gone }
   }
 
-  private final class Nothing: HolderStop, CleanupRunner, WorkerStarter {
+  private final class Nothing: HolderStop, ReadinessSearch, CleanupRunner, WorkerStarter {
     var longest: Duration { .zero }
     func cancel() {}
+    func missing(closely: Bool) -> String? { nil }
     func skipToKill() {}
     func hurry() {}
     func kill() {}
@@ -59,7 +60,7 @@ import Testing
     func awaitReadiness(
       of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
       whenReady: @escaping () -> Void
-    ) -> any Cancellable { Nothing() }
+    ) -> any ReadinessSearch { Nothing() }
     func send(
       _ request: StopRequest, toPort port: UInt16?, members: [ProcessIdentifier],
       completion: @escaping (StopAnswer) -> Void

@@ -63,7 +63,7 @@ import Testing
     func awaitReadiness(
       of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
       whenReady: @escaping () -> Void
-    ) -> any Cancellable { Nothing() }
+    ) -> any ReadinessSearch { Nothing() }
     func send(
       _ request: StopRequest, toPort port: UInt16?, members: [ProcessIdentifier],
       completion: @escaping (StopAnswer) -> Void
@@ -87,7 +87,8 @@ import Testing
     func finish() -> [WorkerLeftover] { [] }
   }
 
-  private final class Nothing: HolderStop {
+  private final class Nothing: HolderStop, ReadinessSearch {
+    func missing(closely: Bool) -> String? { nil }
     func cancel() {}
     func skipToKill() {}
   }

@@ -264,6 +264,7 @@ void lend(int listening, const char *path) {
 
 static void serve_http(int port, int obedient) {
     static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
+    static const char absent[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     int fd = listener(port);
     for (;;) {
         int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
@@ -278,7 +279,8 @@ static void serve_http(int port, int obedient) {
             if (got <= 0) break;
             length += got;
         }
-        ssize_t written = write(client, ok, sizeof ok - 1);
+        int is_absent = strncmp(request, "GET /absent", 11) == 0;
+        ssize_t written = is_absent ? write(client, absent, sizeof absent - 1) : write(client, ok, sizeof ok - 1);
         (void)written;
         close(client);
         if (obedient && strncmp(request, "POST /shutdown", 14) == 0) _exit(0);

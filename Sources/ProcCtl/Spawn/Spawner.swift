@@ -91,12 +91,12 @@ enum Spawner {
 
     var pid: pid_t = -1
     let error = posix_spawn(&pid, path, &actions, &attributes, arguments, environment)
-    guard error == 0 else { throw self.failure(Errno(rawValue: error), of: command) }
+    guard error == 0 else { throw self.failure(Errno(rawValue: error), of: command, at: path) }
     return ProcessIdentifier(pid)
   }
 
   /// posix_spawn returns one errno for all its steps, so find out whose it was.
-  private static func failure(_ error: Errno, of command: Command) -> ProcessError {
+  private static func failure(_ error: Errno, of command: Command, at path: [CChar]) -> ProcessError {
     if error == .resourceTemporarilyUnavailable || error == .noMemory {
       return ProcessError(.spawn, doing: "make a child process", underlyingError: error)
     }
@@ -107,14 +107,7 @@ enum Spawner {
           .spawn, doing: "change the child's directory to \(directory)", underlyingError: error)
       }
     }
-    return self.executionFailure(error, of: command)
-  }
-
-  private static func executionFailure(_ error: Errno, of command: Command) -> ProcessError {
-    let missing = error == .noSuchFileOrDirectory || error == .notDirectory
-    return ProcessError(
-      missing ? .commandNotFound : .commandNotExecutable, doing: "execute \(command.executable)",
-      underlyingError: error)
+    return ExecutionFailure.error(error, of: command, at: path)
   }
 
   // MARK: The child target
@@ -194,7 +187,7 @@ enum Spawner {
     guard failed == 0 else {
       let error = Errno(rawValue: result.error)
       if result.stage == Int32(PROCCTL_STAGE_EXEC.rawValue) {
-        throw self.executionFailure(error, of: command)
+        throw ExecutionFailure.error(error, of: command, at: path)
       }
       throw ProcessError(
         .spawn, doing: SpawnStage.description(result.stage, of: command), underlyingError: error)

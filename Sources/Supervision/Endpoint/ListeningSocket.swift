@@ -102,24 +102,27 @@ package struct ListeningSocket {
     guard status.st_mode & S_IFMT == S_IFSOCK else {
       throw Self.error("listen on \(path), where there is a file that is no socket", .fileExists)
     }
-    guard !Self.isAnswered(path) else {
-      throw Self.error("listen on \(path), where another process listens", .addressInUse)
+    if let listener = Self.listener(at: path) {
+      throw Self.error("listen on \(path), where \(listener) listens already", .addressInUse)
     }
     guard unlink(path) == 0 || errno == ENOENT else {
       throw Self.error("remove \(path), which nobody listens on any more", Errno(rawValue: errno))
     }
   }
 
-  private static func isAnswered(_ path: String) -> Bool {
+  /// Who listens there, in words; nil if nobody does.
+  private static func listener(at path: String) -> String? {
     let number = socket(
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard number >= 0 else { return true }
+    guard number >= 0 else { return "perhaps another process" }
     defer { Self.close(number) }
     let target = SocketAddress.unix(path: path).kernelForm ?? []
     let result = target.withUnsafeBytes { bytes in
       connect(number, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
     }
     // A full queue (EAGAIN) and missing rights are signs of life; only this is a sign of death (unix(7)).
-    return result == 0 || errno != ECONNREFUSED
+    guard result == 0 || errno != ECONNREFUSED else { return nil }
+    let peer = result == 0 ? PeerCredentials(of: FileDescriptor(rawValue: number)) : nil
+    return peer.map { "pid \($0.pid)" } ?? "another process"
   }
 }

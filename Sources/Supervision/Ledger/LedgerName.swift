@@ -67,6 +67,13 @@ package struct LedgerName: Sendable, Equatable {
     return Int32(file.dropFirst(self.stem.utf8.count + 1).dropLast(6)) != nil
   }
 
+  /// The configuration a file of such a name is about, as far as its name tells; nil for any other file.
+  package init?(file: String, ending: String) {
+    guard file.hasSuffix(ending), file.utf8.count > ending.utf8.count + 17 else { return nil }
+    self.stem = String(file.dropLast(ending.count))
+    self.configuration = String(self.stem.dropLast(17))
+  }
+
   /// The name of another file about masters of this configuration.
   package func file(ending: String) -> String { self.stem + ending }
 

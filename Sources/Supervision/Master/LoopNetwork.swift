@@ -42,15 +42,16 @@ final class LoopNetwork: WorkerNetwork {
   func awaitReadiness(
     of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
     whenReady: @escaping () -> Void
-  ) -> any Cancellable {
+  ) -> any ReadinessSearch {
     let path: String?
     switch definition.ready {
     case .http(let given): path = given
     case .tcp: path = nil
     // The worker speaks first; there is nothing to ask.
-    case .notify, .descriptor, .exec, .none: return NothingUnderWay()
+    case .notify: return NothingUnderWay(missing: "none of its processes has sent READY=1")
+    case .descriptor, .exec, .none: return NothingUnderWay(missing: nil)
     }
-    guard let port = definition.port else { return NothingUnderWay() }
+    guard let port = definition.port else { return NothingUnderWay(missing: nil) }
     let watch = ReadinessWatch(
       loop: self.loop, port: port, path: path, members: members, whenReady: whenReady)
     watch.start()
@@ -74,8 +75,16 @@ final class CancellableTimer: HolderStop {
   func skipToKill() {}
 }
 
-private final class NothingUnderWay: Cancellable {
+private final class NothingUnderWay: ReadinessSearch {
+  private let missing: String?
+
+  init(missing: String?) {
+    self.missing = missing
+  }
+
   func cancel() {}
+
+  func missing(closely: Bool) -> String? { self.missing }
 }
 
 final class CancellableExchange: Cancellable {

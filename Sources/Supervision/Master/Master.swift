@@ -340,6 +340,9 @@ package final class Master {
       worker.timer = nil
       self.sets.invalidate()
       self.refreshClients(before: worker)
+      if worker.life.state == .starting {
+        self.post(worker, .notReadyYet(worker.readiness?.missing(closely: true)))
+      }
       self.post(worker, .timeReached)
       self.drain()
     }

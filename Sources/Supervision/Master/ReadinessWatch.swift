@@ -4,7 +4,7 @@ internal import ProcCtl
 ///
 /// No kernel event tells that a socket has begun to listen, so this looks at
 /// intervals that grow from 5 ms to 250 ms.
-final class ReadinessWatch: Cancellable {
+final class ReadinessWatch: ReadinessSearch {
   private static let attemptTimeout = Duration.seconds(5)
 
   private let loop: EventLoop
@@ -16,6 +16,8 @@ final class ReadinessWatch: Cancellable {
   private var attempt: ProbeAttempt?
   private var timer: TimerIdentifier?
   private var isOver = false
+  /// What the last look has found to be missing.
+  private var obstacle: ReadinessObstacle?
 
   /// - Parameter path: What to GET; nil to connect only.
   init(
@@ -39,6 +41,15 @@ final class ReadinessWatch: Cancellable {
     if let timer = self.timer { self.loop.cancel(timer) }
   }
 
+  func missing(closely: Bool) -> String? {
+    guard let obstacle = self.obstacle else { return nil }
+    let text = obstacle.text(port: self.port, path: self.path)
+    guard closely, obstacle == .nobodyListens else { return text }
+    let elsewhere = OwnListener.addresses(of: Set(self.members()))
+    if elsewhere.isEmpty { return text }
+    return "\(text), but on " + elsewhere.map(\.description).joined(separator: ", ")
+  }
+
   private func schedule() {
     guard !self.isOver else { return }
     self.timer = self.loop.schedule(at: self.loop.now.advanced(by: self.pause)) { [weak self] in self?.ask() }
@@ -49,9 +60,17 @@ final class ReadinessWatch: Cancellable {
   /// somebody else answers there.
   private func ask() {
     self.timer = nil
-    guard let address = OwnListener.address(port: self.port, members: Set(self.members())) else {
+    let address: InternetAddress
+    switch OwnListener.find(port: self.port, members: Set(self.members())) {
+    case .own(let found): address = found
+    case .stranger(let holder):
+      self.obstacle = .strangerListens(holder)
+      return self.schedule()
+    case .nobody:
+      self.obstacle = .nobodyListens
       return self.schedule()
     }
+    if self.obstacle?.isAnAnswer != true { self.obstacle = .unanswered }
     let target = SocketAddress.tcp(address, port: self.port)
     let probe = self.path.map { Probe.http(target, path: $0) } ?? .tcp(target)
     self.attempt = probe.attempt(
@@ -59,7 +78,10 @@ final class ReadinessWatch: Cancellable {
     ) { [weak self] outcome in
       guard let self, !self.isOver else { return }
       self.attempt = nil
-      guard outcome == .ready else { return self.schedule() }
+      if case .notReady(let reason) = outcome {
+        self.obstacle = .refused(reason)
+        return self.schedule()
+      }
       self.isOver = true
       self.whenReady()
     }

@@ -18,7 +18,7 @@ package protocol WorkerNetwork: AnyObject {
   func awaitReadiness(
     of definition: WorkerDefinition, members: @escaping () -> [ProcessIdentifier],
     whenReady: @escaping () -> Void
-  ) -> any Cancellable
+  ) -> any ReadinessSearch
 
   /// Asks the worker to stop, on this port or on the request's own Unix socket; calls back once.
   ///
@@ -41,4 +41,12 @@ package protocol WorkerNetwork: AnyObject {
 /// Something under way that can be called off. After that its handler is not called.
 package protocol Cancellable: AnyObject {
   func cancel()
+}
+
+/// A look for readiness that goes on.
+package protocol ReadinessSearch: Cancellable {
+  /// What the worker lacks to be ready, in words, as of the last look; nil if nothing is known.
+  ///
+  /// - Parameter closely: Find out more, which takes a look at all sockets that listen.
+  func missing(closely: Bool) -> String?
 }

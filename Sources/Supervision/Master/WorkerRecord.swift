@@ -32,7 +32,7 @@ final class WorkerRecord {
   /// It was said that it has clients; how they become fewer is not worth a line each time.
   var hasNotedClients = false
   var timer: TimerIdentifier?
-  var readiness: (any Cancellable)?
+  var readiness: (any ReadinessSearch)?
   var request: (any Cancellable)?
   /// What has been tried about who has its port since its last end.
   var portClearing: PortClearing?

@@ -22,7 +22,9 @@ package final class HistoryFile {
   /// Fewer lines than this are not worth a new file.
   private static let leastSurplus = 2000
 
-  package static func name(_ name: LedgerName) -> String { name.file(ending: ".history") }
+  package static let ending = ".history"
+
+  package static func name(_ name: LedgerName) -> String { name.file(ending: self.ending) }
 
   /// Opens the file, with what earlier masters have left in it.
   ///

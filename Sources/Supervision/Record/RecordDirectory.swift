@@ -60,17 +60,39 @@ package enum RecordDirectory {
     return RuntimeDirectory.isTrusted(directory) && access(directory.string, W_OK | X_OK) == 0
   }
 
-  private static func subdirectories(of place: FilePath) -> [FilePath] {
-    guard let stream = opendir(place.string) else { return [] }
-    defer { closedir(stream) }
-    var found: [FilePath] = []
-    while let entry = readdir(stream) {
-      guard entry.pointee.d_type == UInt8(DT_DIR) else { continue }
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  /// The configurations that these directories have a file with this ending of, that with the youngest
+  /// first. Of a configuration as such nothing is known but what the file's name tells.
+  package static func names(in directories: [FilePath], ending: String) -> [LedgerName] {
+    var found: [(name: LedgerName, file: String, at: Int64)] = []
+    for directory in directories {
+      for file in self.entries(of: directory, type: DT_REG) {
+        guard let name = LedgerName(file: file, ending: ending) else { continue }
+        found.append((name, file, cprocctl_modified_nanoseconds(directory.appending(file).string)))
       }
-      if name != ".", name != ".." { found.append(place.appending(name)) }
     }
-    return found.sorted { $0.string < $1.string }
+    found.sort { ($0.at, $0.file) > ($1.at, $1.file) }
+    return found.reduce(into: []) { names, next in
+      if !names.contains(next.name) { names.append(next.name) }
+    }
+  }
+
+  private static func subdirectories(of place: FilePath) -> [FilePath] {
+    self.entries(of: place, type: DT_DIR).filter { $0 != "." && $0 != ".." }.sorted().map {
+      place.appending($0)
+    }
+  }
+
+  private static func entries(of directory: FilePath, type: Int) -> [String] {
+    guard let stream = opendir(directory.string) else { return [] }
+    defer { closedir(stream) }
+    var found: [String] = []
+    while let entry = readdir(stream) {
+      guard entry.pointee.d_type == UInt8(type) else { continue }
+      found.append(
+        withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+          String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        })
+    }
+    return found
   }
 }

@@ -12,7 +12,9 @@ package enum RecordFile {
   /// More than that of ten thousand workers.
   private static let largestSize = 128 << 20
 
-  package static func name(_ name: LedgerName) -> String { name.file(ending: ".shutdown.json") }
+  package static let ending = ".shutdown.json"
+
+  package static func name(_ name: LedgerName) -> String { name.file(ending: self.ending) }
 
   /// Writes the record under a draft's name and renames it then, so that nobody ever reads half of one.
   /// Nothing is synced: a disk that does not answer must not hold the end up.

@@ -71,7 +71,7 @@ package struct ShutdownAccount: Sendable {
     case .signalled(let worker, let signal, let processes):
       self.change(worker) { lane in
         if let last = lane.signals.indices.last, lane.signals[last].signal == signal.description {
-          lane.signals[last].processes += processes
+          lane.signals[last].processes = max(lane.signals[last].processes, processes)
           lane.signals[last].times += 1
         } else {
           lane.signals.append(.init(at: at, signal: signal.description, processes: processes, times: 1))

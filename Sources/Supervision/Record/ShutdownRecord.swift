@@ -37,7 +37,7 @@ package struct ShutdownRecord: Codable, Sendable, Equatable {
     /// The first time.
     package var at: Microseconds
     package var signal: String
-    /// To how many it went, each counted each time.
+    /// To how many it went at once, at most; SIGKILL goes to the same ones until they are gone.
     package var processes: Int
     package var times: Int
   }

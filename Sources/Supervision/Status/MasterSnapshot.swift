@@ -64,6 +64,7 @@ extension WorkerRecord {
 
   var trouble: String? {
     if let trouble = self.life.trouble { return trouble }
+    if self.life.state == .starting { return self.readiness?.missing(closely: false) }
     // How it ended says something if nobody ended it.
     let endedByItself = self.life.state == .stopped && self.lastSignal == nil && !self.isAsked
     guard self.life.state == .backoff || endedByItself, let status = self.life.lastStatus, !status.isSuccess

@@ -29,6 +29,7 @@ package struct WorkerLife: Sendable {
   package let portTimeout: Duration
   let clientTimeout: Duration
   var drain: ClientDrain?
+  var missing: String?
   /// The last `.lookAtClients`.
   var plannedLook: MonotonicInstant?
   private var intention = Intention.run
@@ -54,7 +55,6 @@ package struct WorkerLife: Sendable {
     self.delay = RestartDelay(limits: definition.backoff, seed: seed)
   }
 
-  /// When KILL is due, while steps before it are taken.
   var killInstant: MonotonicInstant? { self.run?.killInstant }
 
   // MARK: Events
@@ -84,6 +84,7 @@ package struct WorkerLife: Sendable {
     case .portVerified(let holder): self.portVerified(holder: holder, at: now)
     case .requestAnswered, .clientsSeen, .clientsDisconnected: self.respond(toClients: event, at: now)
     case .requestFailed: self.stopStep { $0.requestFailed(at: now) }
+    case .notReadyYet(let missing): self.note(missing)
     case .timeReached: self.timeReached(at: now)
     }
   }
@@ -383,8 +384,8 @@ package struct WorkerLife: Sendable {
     switch self.state {
     case .starting:
       guard let deadline = self.deadline, now >= deadline else { return [.wake(self.deadline)] }
-      self.trouble = "not ready within \(self.definition.startTimeout.text)"
-      return self.ask(why: "not ready within \(self.definition.startTimeout.text)", at: now)
+      self.trouble = self.lateness
+      return self.ask(why: self.lateness, at: now)
     case .stopping:
       return self.stopStep { $0.timeReached(at: now) }
     case .verifying:

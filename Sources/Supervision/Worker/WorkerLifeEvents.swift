@@ -13,6 +13,8 @@ extension WorkerLife {
     case programStarted
     case spawnFailed(String)
     case becameReady
+    /// What it still lacks to be ready, in words; said before its time to become ready is over.
+    case notReadyYet(String?)
     case leaderEnded(TerminationStatus)
     /// One of its processes ended or was found, and some are left.
     case membersChanged
@@ -70,5 +72,17 @@ extension WorkerLife {
     case wake(MonotonicInstant?)
     /// The state changed.
     case entered(WorkerState, String)
+  }
+}
+
+extension WorkerLife {
+  mutating func note(_ missing: String?) -> [Effect] {
+    self.missing = missing
+    return []
+  }
+
+  /// Why its start is given up when its time is over.
+  var lateness: String {
+    "not ready within \(self.definition.startTimeout.text)" + (self.missing.map { ": \($0)" } ?? "")
   }
 }

@@ -97,7 +97,7 @@ struct ShutdownAccountTests {
 
     let beta = record.workers[1]
     #expect(beta.signals.map(\.signal) == ["SIGTERM", "SIGKILL"])
-    #expect(beta.signals.map(\.processes) == [2, 3] && beta.signals.map(\.times) == [1, 2])
+    #expect(beta.signals.map(\.processes) == [2, 2] && beta.signals.map(\.times) == [1, 2])
     #expect(beta.leaderEnd?.signal == "SIGKILL" && beta.leaderEnd?.exitStatus == nil)
     #expect(beta.force == "kill" && beta.duration == milliseconds(100))
 

@@ -52,8 +52,33 @@ extension SystemTests {
           ])
         try await fifo.expect("up")
         #expect(await !master.says("alpha ready", within: Self.severalLooks))
-        try await master.expect("not ready within 1.5s")
+        let status = try await session.procctl("status", Bytes(session.path("procctl.toml"))).end()
+        #expect(status.ending == .exited(1) && status.outputText.contains("GET /health is not answered"))
+        try await master.expect("not ready within 1.5s: GET /health is not answered")
         _ = try await master.stop()
+      }
+    }
+
+    @Test("what it lacks is said: another answer, another port")
+    func lacking() async throws {
+      try await withSession { session in
+        let (refusing, right, wrong) = (
+          try session.freePort(), try session.freePort(), try session.freePort()
+        )
+        let late = ["start-timeout = \"2s\"", "backoff = { first = \"60s\", max = \"60s\" }"]
+        let master = try MasterRun(
+          session,
+          [
+            TestWorker(
+              "alpha", ["http-stubborn", "{port}"], port: refusing, ready: "http:/absent", late[0], late[1]),
+            TestWorker("beta", ["http", Bytes("\(wrong)")], port: right, ready: "tcp", late[0], late[1]),
+          ])
+        try await master.expect("beta stopping")
+        _ = try await master.stop()
+        #expect(master.said.contains("not ready within 2s: GET /absent: HTTP status 404"))
+        #expect(
+          master.said.contains(
+            "not ready within 2s: none of its processes listens on port \(right), but on 127.0.0.1:\(wrong)"))
       }
     }
 
@@ -97,7 +122,7 @@ extension SystemTests {
               "alpha", ["tell", Bytes(fifo.path), "up"], ready: "notify", "start-timeout = \"300ms\"")
           ])
         let first = try #require(try await fifo.expect("up")["up"])
-        try await master.expect("not ready within 300ms")
+        try await master.expect("not ready within 300ms: none of its processes has sent READY=1")
         let second = try #require(try await fifo.expect("up")["up"])
         #expect(first != second)
         #expect(ProcTable.process(first) == nil)

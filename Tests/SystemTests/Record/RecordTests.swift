@@ -214,6 +214,43 @@ extension SystemTests {
       }
     }
 
+    @Test("without a configuration, why finds who has such a worker, and report what was shut down last")
+    func anyConfiguration() async throws {
+      try await withSession { session in
+        // There may be other masters' records on this machine.
+        let worker = "only-\(getpid())"
+        let master = try MasterRun(session, [TestWorker(worker, ["hold"])])
+        try await master.allReady()
+        #expect(try await master.stop().result.ending == .exited(0))
+        let why = try await session.procctl("why", Bytes(worker)).end()
+        #expect(why.ending == .exited(0) && why.outputText.contains("its master was stopped"))
+        let report = try await session.procctl("report").end()
+        #expect(report.outputText.hasPrefix("Shutdown of \(session.path("procctl.toml"))\n"))
+        let unknown = try await session.procctl("why", Bytes(worker + "x")).end()
+        #expect(unknown.ending == .exited(1))
+        #expect(
+          unknown.errors
+            == "procctl: why: no master is known that has a worker \"\(worker)x\", did you mean \"\(worker)\"?\n"
+        )
+
+        // A second configuration with a worker of that name: neither is guessed.
+        let other = try session.write(TestWorker(worker, ["hold"]).table, to: "other.toml")
+        let second = try session.procctl("run", Bytes(other))
+        let deadline = Deadline(in: .seconds(15))
+        var running = ""
+        while !running.contains("It has not been restarted since"), !deadline.hasPassed {
+          running = try await session.procctl("why", Bytes(worker)).end().outputText
+        }
+        #expect(running.contains("became ready"), "that of the only one that runs")
+        second.send(SIGTERM)
+        #expect(try await second.end().ending == .exited(0))
+        let several = try await session.procctl("why", Bytes(worker)).end()
+        #expect(several.ending == .exited(64) && several.output.isEmpty)
+        #expect(
+          several.errors.contains("several masters have a worker") && several.errors.contains("other.toml"))
+      }
+    }
+
     @Test("a disk without room for them is said, and changes nothing about the stop")
     func fullDisk() async throws {
       try await withSession { session in

@@ -106,6 +106,38 @@ extension SystemTests {
     }
 
     @Test(
+      "a script whose interpreter is missing is 127, with the interpreter's name, and not the script's alone")
+    func noInterpreter() async throws {
+      try await withSession { session in
+        let script = try session.write("#! /nowhere/at/all -x\n", to: "script")
+        try #require(chmod(script, 0o755) == 0)
+        let result = try await session.procctl("spawn", "--", Bytes(script)).end()
+        #expect(result.ending == .exited(127))
+        #expect(
+          result.errors
+            == "procctl: spawn: execute \(script), whose interpreter /nowhere/at/all is not there: "
+            + "No such file or directory\n")
+      }
+    }
+
+    @Test(
+      "a program that only another user may execute is named as it was found, with who may not",
+      .needs(.root, "another user"))
+    func notForThatUser() async throws {
+      try await withSession { session in
+        let closed = session.path("closed")
+        try #require(mkdir(closed, 0o700) == 0)
+        let script = try session.write("#!/bin/sh\n", to: "closed/procctl-test-program")
+        try #require(chmod(script, 0o755) == 0)
+        let result = try await session.procctl(
+          "spawn", "--user", "65534", "--env", "PATH=\(closed)", "--", "procctl-test-program"
+        ).end()
+        #expect(result.ending == .exited(126))
+        #expect(result.errors == "procctl: spawn: execute \(script) as user 65534: Permission denied\n")
+      }
+    }
+
+    @Test(
       "a bad command line is 64 and says what is wrong",
       arguments: [
         (["spawn"], "--"), (["spawn", "--"], "--"),
