@@ -14,6 +14,19 @@ enum OptionText {
     }
   }
 
+  /// A file, a worker or an account: as it is given, but not nothing, as of a variable that is not set.
+  static func name(_ text: String) throws -> String {
+    guard !text.isEmpty else { throw ValidationError("it is empty") }
+    return text
+  }
+
+  static func port(_ text: String) throws -> UInt16 {
+    guard let port = UInt16(text), port > 0 else {
+      throw ValidationError("\"\(text)\" must be 1 to 65535")
+    }
+    return port
+  }
+
   /// By name or number.
   static func signal(_ text: String) throws -> Signal {
     if let signal = Signal(name: text) { return signal }

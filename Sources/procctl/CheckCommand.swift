@@ -17,17 +17,18 @@ struct CheckCommand: Verb {
 
   @Argument(
     help: ArgumentHelp("The configuration, in TOML.", valueName: "config"),
-    completion: .file(extensions: ["toml"]))
+    completion: .file(extensions: ["toml"]), transform: OptionText.name)
   var config: String?
 
   @Option(
     help: ArgumentHelp(
       "Compare with this unit: a name that systemd knows, or the path of a unit file.", valueName: "unit"),
-    completion: .file())
+    completion: .file(), transform: OptionText.name)
   var unit: String?
 
   @Option(
-    help: ArgumentHelp("Compare with this time.", valueName: "duration"), transform: OptionText.duration)
+    parsing: .unconditional, help: ArgumentHelp("Compare with this time.", valueName: "duration"),
+    transform: OptionText.duration)
   var timeoutStop: Duration?
 
   @Flag(help: "Write one line of JSON.")

@@ -16,6 +16,10 @@ enum CommandLineEntry {
       Message.error("an option is not valid UTF-8: \(argument.printable)")
       return ExitStatus.usage
     }
+    if let objection = self.objection(to: line.options) {
+      Message.error(objection)
+      return ExitStatus.usage
+    }
     do {
       let parsed = try ProcctlCommand.parseAsRoot(line.options)
       guard let verb = parsed as? any Verb else {
@@ -40,15 +44,28 @@ enum CommandLineEntry {
     }
   }
 
+  private static let verbs =
+    ProcctlCommand.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+
+  /// What the parser would not mind: it shows its help to whoever asks for help with what there is not.
+  private static func objection(to options: [String]) -> String? {
+    guard let first = options.first, !first.hasPrefix("-") else { return nil }
+    guard first == "help" else { return self.verbs.contains(first) ? nil : self.unknown(verb: first) }
+    let words = options.dropFirst().filter { !$0.hasPrefix("-") }
+    if let verb = words.first, !self.verbs.contains(verb) { return self.unknown(verb: verb) }
+    return words.count < 2 ? nil : "help: Unexpected argument '\(words[1])' (see procctl --help)"
+  }
+
+  private static func unknown(verb: String) -> String {
+    let near = Spelling.nearest(to: verb, among: self.verbs).map { ", did you mean \"\($0)\"?" } ?? ""
+    let shown = PrintableText.escaping(verb.utf8)
+    return "there is no verb \"\(shown)\"\(near) (see procctl --help)"
+  }
+
   /// One line: what is wrong, and where to read on.
   private static func explanation(of error: any Error, in options: [String]) -> String {
-    let verbs = ProcctlCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
     let text = ProcctlCommand.message(for: error).split(separator: "\n").joined(separator: " ")
-    guard let verb = options.first, verbs.contains(verb) else {
-      if let word = options.first, !word.hasPrefix("-") {
-        let near = Spelling.nearest(to: word, among: verbs).map { ", did you mean \"\($0)\"?" } ?? ""
-        return "there is no verb \"\(word)\"\(near) (see procctl --help)"
-      }
+    guard let verb = options.first, self.verbs.contains(verb) else {
       return "\(text) (see procctl --help)"
     }
     return "\(verb): \(text) (see procctl \(verb) --help)"

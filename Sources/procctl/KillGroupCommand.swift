@@ -23,13 +23,17 @@ struct KillGroupCommand: Verb {
   @Option(help: "The signal that asks them to stop (default: TERM).", transform: OptionText.signal)
   var signal: Signal = .terminate
 
-  @Option(help: "Time between that signal and KILL (default: 5s).", transform: OptionText.duration)
+  @Option(
+    parsing: .unconditional, help: "Time between that signal and KILL (default: 5s).",
+    transform: OptionText.duration)
   var grace: Duration = .seconds(5)
 
   @Option(help: "How far it reaches: \(StopScope.allCases.map(\.rawValue).joined(separator: ", ")).")
   var scope = StopScope.tree
 
-  @Option(help: "End whoever listens on this TCP port, and all that belongs to it.")
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "End whoever listens on this TCP port, and all that belongs to it.", transform: OptionText.port)
   var port: [UInt16] = []
 
   @Flag(help: "Say whom it would end, and end nobody.")

@@ -12,7 +12,7 @@ struct MasterLog {
 
   init(_ configuration: MasterConfiguration) {
     let format = configuration.logFormat
-    // libsystemd throws entries away silently where there is no journald.
+    // Every entry would go to the fallback, as lines for people.
     let isLost = format == .journal && !JournalLogHandler.isAvailable
     let shown = isLost ? .text : format
     self.display = shown == .text ? .standardError(environment: ProcessVariables.all) : nil

@@ -20,7 +20,7 @@ struct ReportCommand: Verb {
 
   @Argument(
     help: ArgumentHelp("The configuration of the master.", valueName: "config"),
-    completion: .file(extensions: ["toml"]))
+    completion: .file(extensions: ["toml"]), transform: OptionText.name)
   var configuration: String?
 
   @Flag(help: "Write the whole record, as one line of JSON.")
@@ -31,10 +31,11 @@ struct ReportCommand: Verb {
 
   @Option(
     help: ArgumentHelp("Write to this file instead of standard output.", valueName: "file"),
-    completion: .file())
+    completion: .file(), transform: OptionText.name)
   var output: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Show the one that many shutdowns before the last: 1 to 3.", valueName: "number"))
   var back = 0
 

@@ -26,7 +26,7 @@ struct RunCommand: Verb {
 
   @Argument(
     help: ArgumentHelp("The configuration, in TOML.", valueName: "config"),
-    completion: .file(extensions: ["toml"]))
+    completion: .file(extensions: ["toml"]), transform: OptionText.name)
   var configuration: String?
 
   @Flag(help: "Check the configuration, say what is wrong with it, and start nothing.")
@@ -72,7 +72,11 @@ struct RunCommand: Verb {
       configuration, logger: log.logger, logFiles: log.files, notifier: notifier,
       guardProgram: .path("/proc/self/exe"), version: Version.text, progress: log.display)
     master.exitLimit = .seconds(5)
-    if let invitation { master.whenReady = { Message.write(invitation, to: 1) } }
+    if let invitation {
+      // A worker that shares it may have filled it, and nobody may read it.
+      let output = LogOutput(.standardOutput)
+      master.whenReady = { output.write(text: invitation) }
+    }
     return master.run()
   }
 }

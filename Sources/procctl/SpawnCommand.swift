@@ -21,12 +21,16 @@ struct SpawnCommand: Verb {
       there is no such command; 64 for a bad command line.
       """)
 
+  // A negative time is said to be one.
   @Option(
+    parsing: .unconditional,
     help: "Stop the command after this long: 250ms, 10s, 2m; a bare number is seconds, 0 no limit.",
     transform: OptionText.duration)
   var timeout: Duration?
 
-  @Option(help: "Time between the stop signal and KILL (default: 5s).", transform: OptionText.duration)
+  @Option(
+    parsing: .unconditional, help: "Time between the stop signal and KILL (default: 5s).",
+    transform: OptionText.duration)
   var grace: Duration = .seconds(5)
 
   @Option(help: "The signal that asks the command to stop (default: TERM).", transform: OptionText.signal)
@@ -49,10 +53,10 @@ struct SpawnCommand: Verb {
   @Option(help: "How the processes are kept together: \(ContainmentChoice.allNames.joined(separator: ", ")).")
   var contain = ContainmentChoice.automatic
 
-  @Option(help: "Run as this user, by name or number.")
+  @Option(help: "Run as this user, by name or number.", transform: OptionText.name)
   var user: String?
 
-  @Option(help: "Run as this group, by name or number.")
+  @Option(help: "Run as this group, by name or number.", transform: OptionText.name)
   var group: String?
 
   @Option(
@@ -84,7 +88,9 @@ struct SpawnCommand: Verb {
     transform: OptionText.outOfMemoryScore)
   var oomScoreAdj: Int32?
 
-  @Option(name: .customLong("chdir"), help: "Run in this directory.", completion: .directory)
+  @Option(
+    name: .customLong("chdir"), help: "Run in this directory.", completion: .directory,
+    transform: OptionText.name)
   var directory: String?
 
   @Option(
@@ -92,13 +98,16 @@ struct SpawnCommand: Verb {
     transform: OptionText.variable)
   var env: [EnvironmentAssignment] = []
 
-  @Option(help: "A TCP port that must be free before the command and after it.")
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "A TCP port that must be free before the command and after it.", transform: OptionText.port)
   var port: [UInt16] = []
 
-  @Option(help: "Write a JSON line for each event to this descriptor.")
+  @Option(parsing: .unconditional, help: "Write a JSON line for each event to this descriptor.")
   var statusFd: Int32?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "End the command, with all it started, when the other end of this descriptor is closed.",
       valueName: "fd")
@@ -142,9 +151,6 @@ struct SpawnCommand: Verb {
     if self.detach, self.statusFd != nil || self.json {
       throw ValidationError(
         "--detach leaves nobody to report to: it goes with neither --status-fd nor --json")
-    }
-    if self.port.contains(0) {
-      throw ValidationError("--port must be 1 to 65535")
     }
     if let name = self.name, !SpawnRegistry.isValid(name: name) {
       throw ValidationError(

@@ -16,10 +16,12 @@ struct StatusCommand: Verb {
 
   @Argument(
     help: ArgumentHelp("The configuration of the master.", valueName: "config"),
-    completion: .file(extensions: ["toml"]))
+    completion: .file(extensions: ["toml"]), transform: OptionText.name)
   var config: String?
 
-  @Option(help: ArgumentHelp("The master's control socket.", valueName: "path"), completion: .file())
+  @Option(
+    help: ArgumentHelp("The master's control socket.", valueName: "path"), completion: .file(),
+    transform: OptionText.name)
   var control: String?
 
   @Flag(help: "Write one line of JSON.")

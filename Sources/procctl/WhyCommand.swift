@@ -16,13 +16,13 @@ struct WhyCommand: Verb {
       configuration.
       """)
 
-  @Argument(help: "The worker's name.")
+  @Argument(help: "The worker's name.", transform: OptionText.name)
   var worker: String
 
   @Option(
     help: ArgumentHelp(
-      "The configuration of the master.",
-      valueName: "file"), completion: .file(extensions: ["toml"]))
+      "The configuration of the master.", valueName: "file"), completion: .file(extensions: ["toml"]),
+    transform: OptionText.name)
   var config: String?
 
   @Flag(help: "Write one line of JSON.")

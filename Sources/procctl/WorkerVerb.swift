@@ -9,21 +9,25 @@ protocol WorkerVerb: Verb {
 }
 
 struct WorkerTarget: ParsableArguments {
-  @Argument(help: ArgumentHelp("The workers.", valueName: "worker"))
+  @Argument(help: ArgumentHelp("The workers.", valueName: "worker"), transform: OptionText.name)
   var workers: [String]
 
   @Option(
     help: ArgumentHelp("The configuration of the master.", valueName: "file"),
-    completion: .file(extensions: ["toml"]))
+    completion: .file(extensions: ["toml"]), transform: OptionText.name)
   var config: String?
 
-  @Option(help: ArgumentHelp("The master's control socket.", valueName: "path"), completion: .file())
+  @Option(
+    help: ArgumentHelp("The master's control socket.", valueName: "path"), completion: .file(),
+    transform: OptionText.name)
   var control: String?
 
   @Flag(help: "Do not wait for what comes of it.")
   var noWait = false
 
-  @Option(help: "How long to wait for it (default: as long as it takes).", transform: OptionText.duration)
+  @Option(
+    parsing: .unconditional, help: "How long to wait for it (default: as long as it takes).",
+    transform: OptionText.duration)
   var timeout: Duration?
 }
 

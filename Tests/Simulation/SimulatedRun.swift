@@ -37,10 +37,12 @@ package final class SimulatedRun {
     self.network = SimulatedNetwork(
       kernel: kernel, cleanupTime: schedule.cleanupTime, guards: schedule.guards, bug: bug)
     self.resources = SimulatedResources(kernel: kernel, bug: bug)
+    let seen: any Kernel = BlindKernel(kernel: kernel, seed: seed) ?? kernel as any Kernel
     self.master = Master(
       definitions: schedule.definitions,
       timeouts: ShutdownTimeouts(clients: schedule.clientTimeout, ports: RuleKeeper.portTimeout),
-      kernel: bug?.kernel(over: kernel) ?? kernel, scheduler: self.time, network: self.network,
+      kernel: bug?.kernel(over: kernel) ?? seen,
+      scheduler: self.time, network: self.network,
       starter: self.network, cleanups: self.network, seed: random.next(),
       life: { definition, timeouts, seed in
         let life = Master.life(of: definition, timeouts: timeouts, seed: seed)

@@ -12,6 +12,16 @@ import Testing
     }
   }
 
+  /// Under these /proc cannot be read for a while, and rules were broken: a stopped process was signalled
+  /// and not continued, a survivor was taken for a stranger, a number that was given back was signalled.
+  @Test(arguments: [140, 545, 1146, 1300, 1628] as [UInt64])
+  func nobodyIsSeenForAWhile(seed: UInt64) {
+    #expect(SimulatedRun(seed: seed).violations().isEmpty)
+    let run = SimulatedRun(seed: seed, isTraced: true)
+    _ = run.violations()
+    #expect(run.trace.lines(about: nil).contains { $0.contains("nobody can be seen") })
+  }
+
   @Test func theSameSeedIsTheSameRun() {
     let runs = (0..<2).map { _ in SimulatedRun(seed: 77, isTraced: true) }
     #expect(runs[0].violations() == runs[1].violations())

@@ -247,6 +247,82 @@ struct LogOutputTests {
     #expect(pipe.output.droppedLines == 2)
   }
 
+  @Test(
+    "A line longer than the room there is does not wait for it, and the file stays as it is for others",
+    .timeLimit(.minutes(1)), arguments: [true, false])
+  func littleRoom(isPipe: Bool) throws {
+    let (reading, writing) = isPipe ? try FileDescriptor.pipe() : try makePair()
+    defer {
+      try? reading.close()
+      try? writing.close()
+    }
+    let output = LogOutput(writing)
+    // Nobody reads; a blocking write of this would not come back. The first takes what there is.
+    for _ in 0..<3 { output.write(line: [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)) }
+    #expect(output.droppedLines == 3)
+    #expect(cprocctl_fcntl(writing.rawValue, F_GETFL, 0) & O_NONBLOCK == 0)
+    // The control: there was room, and it has been used.
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    #expect(try buffer.withUnsafeMutableBytes { try reading.read(into: $0) } == 4096)
+    #expect(buffer.allSatisfy { $0 == UInt8(ascii: "x") })
+  }
+
+  @Test("Lines too long for a pipe arrive whole where somebody reads")
+  func longLine() throws {
+    let (reading, writing) = try FileDescriptor.pipe()
+    let output = LogOutput(writing)
+    let writer = TestThread { output.write(line: [UInt8](repeating: UInt8(ascii: "y"), count: 300_000)) }
+    var count = 0
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while count < 300_001, wait(for: POLLIN, on: reading) {
+      count += try buffer.withUnsafeMutableBytes { try reading.read(into: $0) }
+    }
+    writer.join()
+    #expect(count == 300_001 && output.droppedLines == 0)
+    try reading.close()
+    try writing.close()
+  }
+
+  @Test("A journald that stands still costs entries, and does not stop who logs", .timeLimit(.minutes(1)))
+  func standstill() throws {
+    try withTemporaryDirectory { directory in
+      let socket = try NotifySocket(path: directory.appending("journal"))
+      let transport = try DatagramTransport(to: NotifyAddress(path: directory.appending("journal")))
+      _ = socket
+      let pipe = try LogPipe()
+      let handler = JournalLogHandler(
+        label: "x", identifier: "x",
+        fallback: TextLogHandler(label: "x", output: pipe.output, toJournal: false, now: { noon }),
+        send: { JournalLogHandler.send($0, over: transport) })
+      let logger = Logger(label: "x") { _ in handler }
+      // More than the queue of a datagram socket holds (unix(7), max_dgram_qlen), and nobody reads it.
+      for number in 0..<1000 { logger.info("\(number)") }
+      let lines = pipe.text().split(separator: "\n")
+      #expect(lines.last?.hasSuffix("999") == true)
+      // The control: it took the first.
+      #expect(lines.count < 1000)
+    }
+  }
+
+  @Test("An entry is told as journald reads it")
+  func datagram() throws {
+    let pipe = try LogPipe()
+    let sent = Mutex<[JournalEntry]>([])
+    let handler = JournalLogHandler(
+      label: "x", identifier: "y",
+      fallback: TextLogHandler(label: "x", output: pipe.output, toJournal: false),
+      send: { entry in
+        sent.withLock { $0.append(entry) }
+        return true
+      })
+    Logger(label: "x") { _ in handler }.info("one\ntwo", metadata: ["worker": "a=b"])
+    let bytes = try #require(sent.withLock { $0.first }).datagram
+    #expect(
+      bytes.starts(
+        with: Array("MESSAGE\n".utf8) + [7, 0, 0, 0, 0, 0, 0, 0] + Array("one\ntwo\nPRIORITY=6\n".utf8)))
+    #expect(String(decoding: bytes, as: UTF8.self).hasSuffix("WORKER=a=b\n"))
+  }
+
   @Test("The descriptor can be replaced")
   func replacement() throws {
     let old = try LogPipe()

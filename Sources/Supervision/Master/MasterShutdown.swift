@@ -7,24 +7,30 @@ extension Master {
   func beginSweep() {
     // Who has a port of a worker that is stopped is a stranger like all.
     for worker in self.workers { worker.portStop?.cancel() }
-    let strangers = self.hasStrangers()
+    var strangers = self.hasStrangers()
     let target = Termination.Target(
       members: { [unowned self] () throws(ProcessError) in
         self.sets.invalidate()
         return try self.everyoneLeft()
       },
-      send: { [unowned self] signal, members in self.kernel.send(signal, toAll: members) },
+      send: { [unowned self] signal, members in
+        // Whom nobody could see at first is seen now.
+        strangers = strangers ?? self.hasStrangers()
+        return self.kernel.send(signal, toAll: members)
+      },
       urgently: { [unowned self] body in self.kernel.urgently(body) })
     // What survived KILL as part of a worker is not asked again.
     let escalation =
-      strangers ? Escalation.standard(grace: EscalationRun<StopRequest>.leftoverGrace) : Escalation(steps: [])
+      strangers == false
+      ? Escalation(steps: []) : Escalation.standard(grace: EscalationRun<StopRequest>.leftoverGrace)
     let sweep = Termination(scheduler: self.scheduler, escalation: escalation, target: target) {
       [unowned self] result in
       self.outcome.survivors = result.survivors.map(\.description)
       self.unverified = result.unverified
       let stray = "what belonged to no worker"
-      if result.lastSignal == .kill, strangers { self.outcome.killed.append(stray) }
-      if let signal = result.lastSignal, signal != .kill { self.outcome.signalled.append(stray) }
+      if let signal = result.lastSignal, strangers != false {
+        if signal == .kill { self.outcome.killed.append(stray) } else { self.outcome.signalled.append(stray) }
+      }
       self.advance(.swept)
     }
     self.sweep = sweep
@@ -32,8 +38,8 @@ extension Master {
     sweep.start()
   }
 
-  /// Whether somebody is left who belongs to no worker; so it is taken to be where nobody can say.
-  private func hasStrangers() -> Bool {
+  /// Whether somebody is left who belongs to no worker; nil where nobody can say.
+  private func hasStrangers() -> Bool? {
     do throws(ProcessError) {
       var known: Set<ProcessIdentity> = []
       for worker in self.workers {
@@ -44,7 +50,7 @@ extension Master {
       // Zombies are their parent's affair: a guard keeps one that is not counted as its worker's.
       return try self.everyoneLeft().contains { !$0.isDead && !known.contains($0.identity) }
     } catch {
-      return true
+      return nil
     }
   }
 

@@ -66,6 +66,7 @@ extension Master {
     // group's number; a guard is not to be reached like that.
     if seen == nil || members.isEmpty && worker.guardian == nil, let group = worker.groupInReach {
       _ = try? self.kernel.send(signal, toGroupOf: group)
+      if signal.needsContinue { _ = try? self.kernel.send(.continue, toGroupOf: group) }
     }
     for (process, error) in self.kernel.send(signal, toAll: members) {
       self.note(worker, "\(error): \(process.name.printable)", isTrouble: true)

@@ -21,7 +21,10 @@ final class WorkerRecord {
   /// Whose group a signal goes to where nobody can be seen. Unreaped, a process has its group's number for
   /// itself; a guard keeps its program unreaped, and goes last, or what it watches would escape it.
   var groupInReach: ProcessIdentifier? {
-    if self.leaderRuns, let program = self.guardian?.program { return program.processIdentifier }
+    if self.leaderRuns, let guardian = self.guardian, let program = guardian.program {
+      // Once it has ended, its guard may be gone already, and its number given back.
+      return guardian.hasEnded ? nil : program.processIdentifier
+    }
     return self.leader?.processIdentifier
   }
   /// How often in a row nobody could say whether some of its processes are left.

@@ -3,6 +3,25 @@
 package struct JournalEntry: Hashable, Sendable {
   package private(set) var fields: [[UInt8]] = []
 
+  /// As journald reads it from its socket (systemd's "Journal Native Protocol"): a line for each field; one
+  /// whose value has a newline in it is its name, the length of the value in 64 bits, little-endian, and that.
+  package var datagram: [UInt8] {
+    let newline = UInt8(ascii: "\n")
+    var bytes: [UInt8] = []
+    for field in self.fields {
+      if field.contains(newline), let sign = field.firstIndex(of: UInt8(ascii: "=")) {
+        let value = field[(sign + 1)...]
+        bytes += field[..<sign] + [newline]
+        withUnsafeBytes(of: UInt64(value.count).littleEndian) { bytes += $0 }
+        bytes += value
+      } else {
+        bytes += field
+      }
+      bytes.append(newline)
+    }
+    return bytes
+  }
+
   /// Names that mean something to the journal; metadata does not get to forge them.
   private static let reserved: Set<String> = [
     "MESSAGE", "MESSAGE_ID", "PRIORITY", "CODE_FILE", "CODE_LINE", "CODE_FUNC", "ERRNO", "INVOCATION_ID",

@@ -1,8 +1,8 @@
-internal import CProcCtl
 internal import Glibc
 public import Logging
+internal import SystemPackage
 
-/// Writes events to the journal with their fields (sd_journal_sendv(3)): priority,
+/// Writes events to the journal with their fields (systemd.journal-fields(7)): priority,
 /// place in the code, and metadata by its keys in capitals, so that
 /// `journalctl -u procctl WORKER=alpha` finds them.
 public struct JournalLogHandler: LogHandler, Sendable {
@@ -44,10 +44,10 @@ public struct JournalLogHandler: LogHandler, Sendable {
     self.logLevel = level
   }
 
-  /// Whether a journald is there to be written to. libsystemd throws entries away silently when
-  /// there is none, so ask before choosing this handler.
+  /// Whether a journald is there to be written to. Ask before choosing this handler: without one
+  /// every line goes to the fallback.
   public static var isAvailable: Bool {
-    access("/run/systemd/journal/socket", W_OK) == 0
+    access(Self.socketPath, W_OK) == 0
   }
 
   /// What goes with every event.
@@ -95,14 +95,22 @@ public struct JournalLogHandler: LogHandler, Sendable {
   }
 
   private static let sendToJournal: @Sendable (JournalEntry) -> Bool = { entry in
-    var bytes = entry.fields.flatMap { $0 }
-    return bytes.withUnsafeMutableBytes { buffer in
-      var offset = 0
-      let parts = entry.fields.map { field in
-        defer { offset += field.count }
-        return iovec(iov_base: buffer.baseAddress?.advanced(by: offset), iov_len: field.count)
-      }
-      return sd_journal_sendv(parts, Int32(parts.count)) >= 0
+    guard let socket = Self.socket else { return false }
+    return Self.send(entry, over: socket)
+  }
+
+  private static let socketPath = "/run/systemd/journal/socket"
+  private static let socket = (try? NotifyAddress(path: FilePath(Self.socketPath))).map(
+    DatagramTransport.init(to:))
+
+  /// Hands it to journald, unless that would mean to wait: libsystemd sends on a blocking socket, so a
+  /// journald that has come to a standstill would stop whoever logs.
+  package static func send(_ entry: JournalEntry, over transport: some NotificationTransport) -> Bool {
+    do throws(NotificationError) {
+      try transport.send(entry.datagram, descriptors: [])
+      return true
+    } catch {
+      return false
     }
   }
 }

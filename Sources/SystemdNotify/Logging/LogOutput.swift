@@ -1,5 +1,3 @@
-internal import CProcCtl
-internal import Glibc
 internal import Synchronization
 public import SystemPackage
 
@@ -7,10 +5,12 @@ public import SystemPackage
 /// threads and processes never mix. May be used from any thread.
 ///
 /// A pipe nobody reads must not stop a supervisor: where there is no room within
-/// a moment, the line is dropped and counted, and the next ones do not wait.
+/// a moment, the line is dropped and counted, and the next ones do not wait. Nor
+/// does it matter who else writes to it.
 public final class LogOutput: Sendable {
   private struct State {
     var descriptor: FileDescriptor
+    var target: WaitlessDescriptor
     var dropped: UInt64 = 0
     /// A line was cut short; the next one must not continue it.
     var midLine = false
@@ -25,8 +25,10 @@ public final class LogOutput: Sendable {
 
   /// - Parameter descriptor: Stays the caller's, and open for as long as this is used.
   public init(_ descriptor: FileDescriptor) {
-    self.state = Mutex(State(descriptor: descriptor))
+    self.state = Mutex(State(descriptor: descriptor, target: WaitlessDescriptor(descriptor)))
   }
+
+  deinit { self.state.withLock { $0.target.close() } }
 
   /// Standard error, one for the whole process: lines of several handlers do not mix.
   public static let standardError = LogOutput(.standardError)
@@ -38,7 +40,9 @@ public final class LogOutput: Sendable {
   public func replaceDescriptor(_ descriptor: FileDescriptor) -> FileDescriptor {
     self.state.withLock { state in
       let previous = state.descriptor
+      state.target.close()
       state.descriptor = descriptor
+      state.target = WaitlessDescriptor(descriptor)
       state.midLine = false
       return previous
     }
@@ -61,6 +65,11 @@ public final class LogOutput: Sendable {
     }
   }
 
+  /// Writes a text of some lines as one, with all its newlines but the last.
+  package func write(text: String) {
+    self.write(line: Array(text.utf8.last == UInt8(ascii: "\n") ? text.utf8.dropLast() : text.utf8[...]))
+  }
+
   /// - Parameter line: Without its newline.
   package func write(line: [UInt8]) {
     self.state.withLock { state in
@@ -75,20 +84,23 @@ public final class LogOutput: Sendable {
   /// - Returns: How many bytes were taken.
   private func put(_ bytes: [UInt8], to state: inout State, patience: Int32) -> Int {
     var rest = bytes[...]
+    let end = SuspendingClock.now.advanced(by: .milliseconds(state.isStalled ? 0 : Int(patience)))
     while !rest.isEmpty {
-      // A pipe that can be written to takes 4096 bytes without blocking (pipe(7), PIPE_BUF).
-      var readiness = pollfd(fd: state.descriptor.rawValue, events: Int16(POLLOUT), revents: 0)
-      if poll(&readiness, 1, state.isStalled ? 0 : patience) == 0 {
+      let left = max(.zero, SuspendingClock.now.duration(to: end))
+      guard state.target.awaitRoom(milliseconds: Int32(left / .milliseconds(1))) else {
         state.isStalled = true
         break
       }
-      state.isStalled = false
-      let count = rest.withUnsafeBytes { Glibc.write(state.descriptor.rawValue, $0.baseAddress, $0.count) }
-      if count < 0 {
-        if errno == EINTR { continue }
+      do throws(Errno) {
+        rest = rest.dropFirst(try state.target.write(rest))
+        state.isStalled = false
+      } catch .wouldBlock where SuspendingClock.now < end {
+        // Somebody else has filled it in between.
+        continue
+      } catch {
+        state.isStalled = error == .wouldBlock
         break
       }
-      rest = rest.dropFirst(count)
     }
     return bytes.count - rest.count
   }
