@@ -55,6 +55,8 @@ struct KillGroupCommand: Verb {
 
   private func stop() throws(ProcessError) -> Int32 {
     let kernel = LinuxKernel()
+    // Without /proc, or with another pid namespace's, nobody would be there.
+    try kernel.verifyView()
     let workers = try KnownWorker.all(kernel: kernel)
     var parts = StopParts(scope: self.scope, workers: workers, kernel: kernel)
     for text in self.targets {

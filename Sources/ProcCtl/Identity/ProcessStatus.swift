@@ -15,6 +15,9 @@ public struct ProcessStatus: Hashable, Sendable {
     public static let stopped = State(letter: UInt8(ascii: "T"))
     public static let traced = State(letter: UInt8(ascii: "t"))
     public static let dead = State(letter: UInt8(ascii: "X"))
+    /// None of the kernel's: /proc hides the process (hidepid, proc(5)), which is there. Its start time is
+    /// taken to be 0, which is nobody's.
+    public static let unseen = State(letter: UInt8(ascii: "?"))
 
     public var description: String { String(UnicodeScalar(self.letter)) }
   }

@@ -111,6 +111,29 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "without /proc it says that it is blind, not that nobody is there",
+      .needs(.root, "to hide /proc from it"), .needs(.program("unshare"), "mounts of its own"))
+    func blind() async throws {
+      try await withSession { session in
+        let tree = try await self.tree(session)
+        for hide in ["mount -t tmpfs none /proc", "true"] {
+          let result = try await session.start(
+            Launch(
+              try #require(Programs.find("unshare")),
+              [
+                "--mount", "--propagation", "private", "/bin/sh", "-ec", Bytes("\(hide); exec \"$0\" \"$@\""),
+                Bytes(Programs.procctl), "kill-group", tree.target,
+              ])
+          ).end()
+          #expect(result.ending == .exited(hide == "true" ? 0 : 125), "\(result.errors)")
+          #expect(result.errors.contains("/proc") == (hide != "true"), "\(result.errors)")
+          #expect(self.living(session).count == (hide == "true" ? 0 : 3))
+        }
+        #expect(try await tree.process.end().ending == .signaled(SIGTERM))
+      }
+    }
+
     @Test("control: kill -- -PGID leaves the escaped one")
     func control() async throws {
       try await withSession { session in
