@@ -84,7 +84,8 @@ public final class DescriptorClient: ShutdownClient {
     try await self.onThread { try self.write(bytes) }
   }
 
-  /// Ends the stream towards the client and waits until it has hung up.
+  /// Ends the stream towards the client and waits until it has hung up. Throws
+  /// ``ShutdownClientLeft`` if the connection was aborted or is being closed already, else `Errno`.
   public func close() async throws {
     if self.isSocket {
       guard shutdown(self.descriptor.rawValue, Int32(SHUT_WR)) == 0 || errno == ENOTCONN else {

@@ -138,6 +138,8 @@ extension ShutdownCoordinator {
   }
 
   /// As ``openResource(_:timeout:open:close:)``, for calls that block: each runs on a thread of its own.
+  ///
+  /// - Throws: As ``openResource(_:timeout:open:close:)``.
   public func openBlockingResource<Value: Sendable>(
     _ name: String, timeout: Duration? = nil, open: @escaping @Sendable () throws -> Value,
     close: @escaping @Sendable (Value) throws -> Void

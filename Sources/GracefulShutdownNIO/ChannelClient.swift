@@ -82,7 +82,8 @@ public struct ChannelClient: ShutdownClient {
     try await self.unlessLeft { try await self.tell(self.channel, reason).get() }
   }
 
-  /// Ends the connection and waits until the channel is closed.
+  /// Ends the connection and waits until the channel is closed. Throws `ShutdownClientLeft` if it was
+  /// closed before, else what the ending throws.
   public func close() async throws {
     try await self.unlessLeft { try await self.ending.end(self.channel).get() }
     // How it was closed is the client's affair by now.

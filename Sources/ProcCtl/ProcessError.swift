@@ -38,12 +38,16 @@ public struct ProcessError: Error, Sendable, Equatable, CustomStringConvertible 
     public static let runtimeDirectory = Code(value: .runtimeDirectory)
   }
 
+  /// The kind of failure.
   public var code: Code
   /// What we were doing, as words or as the name of the call: "setresuid 33", "write cgroup.procs".
   public var operation: String
+  /// What the kernel said (errno(3)); nil if it was not asked or did not refuse.
   public var underlyingError: Errno?
+  /// The process it was about; nil if it was about none.
   public var processIdentifier: ProcessIdentifier?
 
+  /// Creates an error.
   public init(
     _ code: Code, doing operation: String, underlyingError: Errno? = nil,
     processIdentifier: ProcessIdentifier? = nil
@@ -54,6 +58,7 @@ public struct ProcessError: Error, Sendable, Equatable, CustomStringConvertible 
     self.processIdentifier = processIdentifier
   }
 
+  /// One line: the operation, the process and the kernel's answer, as far as they are known.
   public var description: String {
     var text = self.operation
     if let pid = self.processIdentifier { text += " (pid \(pid))" }

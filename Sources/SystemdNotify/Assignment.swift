@@ -1,6 +1,8 @@
 /// One line of a notification: `NAME=value` (sd_notify(3)).
 public struct Assignment: Hashable, Sendable, CustomStringConvertible {
+  /// The name: capitals, digits and underscores.
   public let name: String
+  /// The value: any text on one line.
   public let value: String
 
   /// The receiver's buffer; systemd ignores a message that does not fit.
@@ -27,6 +29,7 @@ public struct Assignment: Hashable, Sendable, CustomStringConvertible {
     self.value = value
   }
 
+  /// `NAME=value`, as it is sent.
   public var description: String { "\(self.name)=\(self.value)" }
 
   static func isName(_ bytes: some Collection<UInt8>) -> Bool {

@@ -6,7 +6,9 @@ public import SystemPackage
 /// .socket units, and what an earlier run left in the descriptor store
 /// (sd_listen_fds_with_names(3)).
 public struct ListenDescriptors: Sendable, RandomAccessCollection {
+  /// One descriptor and its name.
   public struct Element: Hashable, Sendable {
+    /// The descriptor, close-on-exec, and ours to close.
     public let descriptor: FileDescriptor
     /// FileDescriptorName= of the socket unit, or the name given to the store; else `unknown`.
     public let name: String
@@ -50,7 +52,10 @@ public struct ListenDescriptors: Sendable, RandomAccessCollection {
     self.elements.filter { $0.name == name }.map(\.descriptor)
   }
 
+  /// Always 0.
   public var startIndex: Int { self.elements.startIndex }
+  /// How many there are.
   public var endIndex: Int { self.elements.endIndex }
+  /// The descriptor at the position, in the order they were handed to us.
   public subscript(position: Int) -> Element { self.elements[position] }
 }

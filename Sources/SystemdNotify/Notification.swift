@@ -5,7 +5,9 @@ public import SystemPackage
 public struct Notification: Hashable, Sendable {
   /// The sender at the time of sending, as this pid namespace sees it (SCM_CREDENTIALS, unix(7)).
   public let pid: Int32
+  /// The sender's user id, as our user namespace sees it.
   public let uid: UInt32
+  /// The sender's group id, as our user namespace sees it.
   public let gid: UInt32
   /// In the order they came; of a name given twice, the last counts.
   public let assignments: [Assignment]

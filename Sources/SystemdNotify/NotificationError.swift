@@ -27,17 +27,21 @@ public struct NotificationError: Error, Hashable, Sendable, CustomStringConverti
     public static let environment = Code(value: .environment)
   }
 
+  /// The kind of failure.
   public var code: Code
   /// What we were doing, as words or as the name of the call: "sendmsg /run/systemd/notify".
   public var operation: String
+  /// What the kernel or libsystemd said (errno(3)); nil if neither was asked or refused.
   public var underlyingError: Errno?
 
+  /// Creates an error.
   public init(_ code: Code, doing operation: String, underlyingError: Errno? = nil) {
     self.code = code
     self.operation = operation
     self.underlyingError = underlyingError
   }
 
+  /// One line: what we were doing, and the kernel's answer.
   public var description: String {
     guard let error = self.underlyingError else { return self.operation }
     return "\(self.operation): \(error)"

@@ -60,24 +60,31 @@ public struct ServiceNotifier: Sendable {
   // MARK: What can be said
 
   /// Start-up (or a reload) is finished.
+  ///
+  /// - Throws: As ``send(_:descriptors:)``.
   public func ready(status: String? = nil) throws(NotificationError) {
     try self.send([Assignment(trusted: "READY", "1")] + (status.map { [Assignment.status($0)] } ?? []))
   }
 
   /// One line about what we are doing, shown by `systemctl status`. Control characters are
   /// escaped, and what exceeds 1024 bytes is cut.
+  ///
+  /// - Throws: As ``send(_:descriptors:)``.
   public func status(_ text: String) throws(NotificationError) {
     try self.send([Assignment.status(text)])
   }
 
   /// The shutdown has begun.
   ///
+  /// - Throws: As ``send(_:descriptors:)``.
   /// - Important: From here systemd counts TimeoutStopSec; see ``extendTimeout(by:)``.
   public func stopping(status: String? = nil) throws(NotificationError) {
     try self.send([Assignment(trusted: "STOPPING", "1")] + (status.map { [Assignment.status($0)] } ?? []))
   }
 
   /// The configuration is being read again; ``ready(status:)`` ends it.
+  ///
+  /// - Throws: As ``send(_:descriptors:)``.
   public func reloading() throws(NotificationError) {
     try self.send([
       Assignment(trusted: "RELOADING", "1"),
@@ -87,6 +94,9 @@ public struct ServiceNotifier: Sendable {
   }
 
   /// Asks for this much time, counted from now, for the start, stop or reload that is under way.
+  ///
+  /// - Throws: As ``send(_:descriptors:)``; with code `.invalidAssignment` also for less than a microsecond and for
+  ///   more than the protocol's number holds.
   public func extendTimeout(by time: Duration) throws(NotificationError) {
     let microseconds = time / .microseconds(1)
     guard microseconds >= 1, microseconds < 1e18 else {
@@ -96,11 +106,15 @@ public struct ServiceNotifier: Sendable {
   }
 
   /// We are alive; see ``Watchdog`` for how often to say so.
+  ///
+  /// - Throws: As ``send(_:descriptors:)``.
   public func watchdogPing() throws(NotificationError) {
     try self.send([Assignment(trusted: "WATCHDOG", "1")])
   }
 
   /// Another process than the one systemd started is the main one.
+  ///
+  /// - Throws: As ``send(_:descriptors:)``; with code `.invalidAssignment` also for what is no process id.
   public func mainProcess(_ pid: Int32) throws(NotificationError) {
     guard pid > 0 else {
       throw NotificationError(.invalidAssignment, doing: "\(pid) is no main process")
@@ -109,6 +123,8 @@ public struct ServiceNotifier: Sendable {
   }
 
   /// Start-up or operation failed with this errno(3).
+  ///
+  /// - Throws: As ``send(_:descriptors:)``.
   public func failure(_ error: Errno) throws(NotificationError) {
     try self.send([Assignment(trusted: "ERRNO", String(error.rawValue))])
   }
@@ -129,6 +145,9 @@ public struct ServiceNotifier: Sendable {
   }
 
   /// Takes every descriptor of this name out of the store.
+  ///
+  /// - Throws: As ``send(_:descriptors:)``; with code `.invalidAssignment` also for a name that
+  ///   ``storeDescriptors(_:name:)`` would refuse.
   public func removeStoredDescriptors(name: String) throws(NotificationError) {
     let name = try ServiceNotifier.descriptorName(name)
     try self.send([Assignment(trusted: "FDSTOREREMOVE", "1"), name])
@@ -148,7 +167,7 @@ public struct ServiceNotifier: Sendable {
   /// Blocks until the receiver has taken everything sent so far, or the time is up. For the
   /// moment before an exit, after which what is still queued might not be attributed to us.
   ///
-  /// - Throws: ``NotificationError`` with code `.timedOut`.
+  /// - Throws: ``NotificationError`` with code `.timedOut`, or as ``beginBarrier()``.
   public func barrier(timeout: Duration) throws(NotificationError) {
     guard let barrier = try self.beginBarrier() else { return }
     defer { try? barrier.close() }

@@ -3,6 +3,7 @@ internal import CProcCtl
 internal import CProcCtlChild
 internal import Glibc
 internal import ProcCtl
+internal import Supervision
 internal import SystemPackage
 
 struct SpawnCommand: Verb {

@@ -33,6 +33,9 @@ package enum PlantedBug: String, Sendable, CaseIterable {
   /// That clients were disconnected by force is not reported.
   case forgetsForcedClients = "forgets-forced-clients"
 
+  /// The sockets there are after a worker's end are those of long before.
+  case keepsOldSockets = "keeps-old-sockets"
+
   /// The rules one of which it breaks first.
   package var breaks: Set<Rule> {
     switch self {
@@ -55,6 +58,7 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case .neverDisconnects: [.clientsAreDisconnected]
     case .disconnectsAtOnce: [.clientsHaveTheirTime]
     case .forgetsForcedClients: [.reportIsTrue]
+    case .keepsOldSockets: [.ownIsNotLeft]
     }
   }
 

@@ -30,10 +30,12 @@ struct Schedule {
       workers ?? Int.random(in: 1...(random.chance(2) ? 150 : 12), using: &random)
     self.behaviours = (0..<count).map { _ in Behaviour.random(using: &random) }
     self.definitions = (0..<count).map { index in
-      WorkerDefinition(
+      var definition = WorkerDefinition(
         name: "w\(index)", command: ["\(index)"], port: random.chance(70) ? UInt16(2000 + index) : nil,
         stop: Self.stopSteps(using: &random), restart: random.chance(80) ? .always : .onFailure,
         startTimeout: .seconds(10))
+      definition.removesIPC = index < SimulatedResources.workers
+      return definition
     }
     self.guards = (0..<count).map { _ in
       random.chance(30) ? (random.chance(25) ? .pidNamespace : .subreaper) : nil

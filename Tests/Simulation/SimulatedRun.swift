@@ -11,6 +11,7 @@ package final class SimulatedRun {
   private let kernel: SimulatedKernel
   private let network: SimulatedNetwork
   private let schedule: Schedule
+  private let resources: SimulatedResources
   private let master: Master
   private let rules: RuleKeeper
   package private(set) var steps = 0
@@ -35,6 +36,7 @@ package final class SimulatedRun {
     self.kernel = kernel
     self.network = SimulatedNetwork(
       kernel: kernel, cleanupTime: schedule.cleanupTime, guards: schedule.guards, bug: bug)
+    self.resources = SimulatedResources(kernel: kernel, bug: bug)
     self.master = Master(
       definitions: schedule.definitions,
       timeouts: ShutdownTimeouts(clients: schedule.clientTimeout, ports: RuleKeeper.portTimeout),
@@ -55,6 +57,7 @@ package final class SimulatedRun {
     }
     self.network.whenCleaning = { [unowned self] in self.rules.verified() }
     self.master.observer = self.rules
+    self.master.resources = self.resources
   }
 
   /// Runs to the end, or to the first broken rule, and returns the broken rules.

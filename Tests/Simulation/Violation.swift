@@ -17,6 +17,7 @@ package enum Rule: String, Sendable, CaseIterable {
   case deadlinesAreKept = "every step ends within its time"
   case stopIsToldFirst = "the status says that it is stopping before anybody is signalled for it"
   case oneReport = "there is exactly one report"
+  case ownIsNotLeft = "what a worker has while it lives is not taken for what it left"
   case reportIsTrue = "the report says what is left, and nothing else"
 }
 

@@ -14,8 +14,6 @@ import Testing
     #expect(facts.obstacle(to: .cgroup) == "read-only")
     #expect(facts.obstacle(to: .guardian) == nil)
     #expect(facts.automatic() == .guardian)
-    #expect(facts.automatic(among: [.cgroup, .session]) == .session)
-    #expect(facts.automatic(among: [.cgroup]) == nil)
   }
 
   @Test func aPidNamespaceComesByRightsOrByAUserNamespace() {

@@ -18,20 +18,20 @@ import Testing
   }
 
   private func step(
-    _ candidates: [PortClearing.Candidate], force: Bool = false
+    _ candidates: [PortClearing.Candidate], force: Bool = false, at moment: PortClearing.Moment = .afterEnd
   ) -> PortClearing.Step {
-    var clearing = PortClearing(endsForeign: force)
+    var clearing = PortClearing(moment, forcesForeign: force)
     return clearing.step(.held(candidates.map(\.holder)), candidates)
   }
 
   @Test func whatIsFreeIsFree() {
-    var clearing = PortClearing(endsForeign: true)
+    var clearing = PortClearing(.afterEnd, forcesForeign: true)
     #expect(clearing.step(.free, []) == .free)
     #expect(PortVerdict(.timeWait(count: 3, blocksReuse: false)) == .free)
   }
 
   @Test func timeWaitIsToldApart() {
-    var clearing = PortClearing(endsForeign: true)
+    var clearing = PortClearing(.afterEnd, forcesForeign: true)
     let verdict = PortVerdict(.timeWait(count: 2, blocksReuse: true))
     #expect(
       clearing.step(verdict, [])
@@ -75,10 +75,44 @@ import Testing
     #expect(why.hasPrefix("an unknown process"))
   }
 
+  @Test func forceReachesNobodyBeforeAStart() {
+    let stranger = [Self.candidate(7, .foreign)]
+    #expect(
+      self.step(stranger, force: true, at: .beforeStart)
+        == .leave("pid 7 (server), user web, LISTEN on 0.0.0.0:80, not ours"))
+    guard case .end([Self.process(7)], _, areOurs: false) = self.step(stranger, force: true, at: .afterEnd)
+    else {
+      Issue.record("the control: nor after an end")
+      return
+    }
+    // Ours go before a start too, and the stranger beside them stays.
+    let both = stranger + [Self.candidate(8, .stray)]
+    guard case .end([Self.process(8)], _, areOurs: true) = self.step(both, force: true, at: .beforeStart)
+    else {
+      Issue.record("ours are left")
+      return
+    }
+  }
+
+  @Test func whoWasLeftBeforeAStartIsEndedAfterTheEnd() {
+    let stranger = [Self.candidate(7, .foreign)]
+    let verdict = PortVerdict.held(stranger.map(\.holder))
+    var clearing = PortClearing(.beforeStart, forcesForeign: true)
+    guard case .leave = clearing.step(verdict, stranger) else {
+      Issue.record("ended before a start")
+      return
+    }
+    clearing.moment = .afterEnd
+    guard case .end([Self.process(7)], _, areOurs: false) = clearing.step(verdict, stranger) else {
+      Issue.record("it is taken for one that was tried")
+      return
+    }
+  }
+
   @Test func oursGoFirstAndNobodyIsTriedTwice() {
     let both = [Self.candidate(8, .foreign), Self.candidate(7, .stray)]
     let verdict = PortVerdict.held(both.map(\.holder))
-    var clearing = PortClearing(endsForeign: true)
+    var clearing = PortClearing(.afterEnd, forcesForeign: true)
     guard case .end([Self.process(7)], _, areOurs: true) = clearing.step(verdict, both),
       case .end([Self.process(8)], _, areOurs: false) = clearing.step(verdict, both),
       case .leave = clearing.step(verdict, both)

@@ -159,8 +159,14 @@ package final class Cgroup {
     for child in (try? ProcDirectory.subdirectories(of: directory)) ?? [] where !Cgroup.remove(child) {
       return false
     }
+    return Cgroup.removeDirectory(directory) == nil
+  }
+
+  /// Removes an empty cgroup with no others below it. Returns why it is left, if it is.
+  package static func removeDirectory(_ directory: FilePath) -> Errno? {
     // Once more: somebody may have been on his way out.
-    return rmdir(directory.string) == 0 || rmdir(directory.string) == 0 || errno == ENOENT
+    guard rmdir(directory.string) != 0, rmdir(directory.string) != 0, errno != ENOENT else { return nil }
+    return Errno(rawValue: errno)
   }
 
   /// Lets go of what the child needed; thousands of workers must not hold thousands of descriptors.

@@ -1,4 +1,4 @@
-/// How the processes a program starts are kept together, as the user asks for it.
+/// How the processes a program starts are kept together, as the user asks for it. Cases may be added.
 ///
 /// Asking for what the machine cannot do is an error, never a silent downgrade; only
 /// `automatic` chooses for itself, the strongest way the rights at hand allow.

@@ -26,23 +26,30 @@ package struct ContainmentFacts: Sendable, Equatable {
   package func obstacle(to choice: ContainmentChoice) -> String? {
     switch choice {
     // The master above needs to see and hold them, whatever else does.
-    case .session, .guardian: return self.subreaperObstacle
+    case .session, .guardian, .automatic: return self.subreaperObstacle
     case .cgroup: return self.cgroupObstacle ?? self.subreaperObstacle
     case .pidNamespace:
       guard let byRights = self.pidNamespaceObstacle, let byUser = self.userNamespaceObstacle else {
         return self.subreaperObstacle
       }
       return "\(byRights); in a user namespace: \(byUser)"
-    case .automatic: return self.automatic() == nil ? self.subreaperObstacle : nil
     }
   }
 
-  /// What `auto` chooses for a worker: the first that is possible; nil if none is.
+  /// What `auto` chooses for a worker; nil if that is not possible either.
+  package func automatic() -> ContainmentChoice? {
+    let choice = ContainmentChoice.automatic(hasCgroups: self.cgroupObstacle == nil)
+    return self.obstacle(to: choice) == nil ? choice : nil
+  }
+}
+
+extension ContainmentChoice {
+  /// What `auto` stands for.
   ///
-  /// Pid namespaces are not among them: programs notice that they are in one.
-  package func automatic(
-    among order: [ContainmentChoice] = [.cgroup, .guardian, .session]
-  ) -> ContainmentChoice? {
-    order.first { self.obstacle(to: $0) == nil }
+  /// A cgroup where there can be one: it is exact, and the kernel ends all in it at one stroke. Else a
+  /// guard, which needs no rights. A pid namespace only for those who ask: it changes what a program sees
+  /// of the world.
+  package static func automatic(hasCgroups: Bool) -> ContainmentChoice {
+    hasCgroups ? .cgroup : .guardian
   }
 }

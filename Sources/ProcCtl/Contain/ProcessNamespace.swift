@@ -4,7 +4,7 @@ internal import Glibc
 internal import SystemPackage
 
 /// A pid namespace (pid_namespaces(7)) with a /proc of its own: when its first
-/// process ends, the kernel kills everybody else in it.
+/// process ends, the kernel kills everybody else in it. Cases may be added.
 public enum ProcessNamespace: Sendable, Hashable, CaseIterable {
   /// Made with the right to do so (CAP_SYS_ADMIN).
   case privileged

@@ -2,35 +2,52 @@
 public struct ProcessStatus: Hashable, Sendable {
   /// The state letter the kernel shows.
   public struct State: Hashable, Sendable, CustomStringConvertible {
+    /// The letter as an ASCII byte.
     public var letter: UInt8
 
+    /// Takes any letter, for kernels have had more than those below.
     public init(letter: UInt8) {
       self.letter = letter
     }
 
+    /// `R`: running, or ready to.
     public static let running = State(letter: UInt8(ascii: "R"))
+    /// `S`: waits, and a signal wakes it.
     public static let sleeping = State(letter: UInt8(ascii: "S"))
+    /// `D`: waits in the kernel, and not even KILL wakes it at once.
     public static let uninterruptible = State(letter: UInt8(ascii: "D"))
+    /// `Z`: has ended, and its parent has not collected its status. See ``ProcessStatus/isDead``.
     public static let zombie = State(letter: UInt8(ascii: "Z"))
+    /// `T`: stopped by a signal.
     public static let stopped = State(letter: UInt8(ascii: "T"))
+    /// `t`: stopped by its tracer (ptrace(2)).
     public static let traced = State(letter: UInt8(ascii: "t"))
+    /// `X`: on its way out.
     public static let dead = State(letter: UInt8(ascii: "X"))
     /// None of the kernel's: /proc hides the process (hidepid, proc(5)), which is there. Its start time is
     /// taken to be 0, which is nobody's.
     public static let unseen = State(letter: UInt8(ascii: "?"))
 
+    /// The letter.
     public var description: String { String(UnicodeScalar(self.letter)) }
   }
 
+  /// Which process it is, for good.
   public var identity: ProcessIdentity
   /// The name in parentheses: the program's file name, or whatever the process wrote there.
   public var name: ByteString
+  /// What it was doing when the line was read.
   public var state: State
+  /// The process it is a child of; 0 if that is outside this pid namespace.
   public var parent: ProcessIdentifier
+  /// Its process group (getpgid(2)).
   public var processGroup: ProcessIdentifier
+  /// Its session (getsid(2)).
   public var session: ProcessIdentifier
+  /// How many threads it has; a leader that is a zombie still counts.
   public var threadCount: Int32
 
+  /// Creates a status from known values; nothing is looked up.
   public init(
     identity: ProcessIdentity, name: ByteString, state: State, parent: ProcessIdentifier,
     processGroup: ProcessIdentifier, session: ProcessIdentifier, threadCount: Int32 = 1
@@ -44,6 +61,7 @@ public struct ProcessStatus: Hashable, Sendable {
     self.threadCount = threadCount
   }
 
+  /// The id alone.
   public var processIdentifier: ProcessIdentifier { self.identity.processIdentifier }
 
   /// Whether nothing of it runs any more. A leader can be shown as a zombie

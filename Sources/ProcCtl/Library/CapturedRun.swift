@@ -2,14 +2,18 @@ internal import SystemPackage
 
 /// What a command run to its end has said and how it ended.
 public struct CapturedRun: Sendable {
+  /// How the command ended. A status other than 0 is a result, not an error.
   public var status: TerminationStatus
+  /// What it wrote to standard output, up to the limit.
   public var standardOutput: [UInt8]
+  /// What it wrote to standard error, up to the limit.
   public var standardError: [UInt8]
   /// The command wrote more than the limit; it was ended and the rest dropped.
   public var outputLimitReached: Bool
   /// The time limit passed; the command and all it started were ended.
   public var timeLimitReached: Bool
 
+  /// Creates a result, as for a test of what is done with one.
   public init(
     status: TerminationStatus, standardOutput: [UInt8], standardError: [UInt8], outputLimitReached: Bool,
     timeLimitReached: Bool

@@ -2,10 +2,12 @@
 ///
 /// May be used from any thread or actor. Letting go of it does not end it.
 public struct ChildProcess: Sendable {
+  /// Which process it is, for good: its id may belong to another one after its end.
   public let identity: ProcessIdentity
   let child: LoopConfined<Child>
   let owner: ChildProcesses
 
+  /// The id alone.
   public var processIdentifier: ProcessIdentifier { self.identity.processIdentifier }
 
   /// Waits until the child has ended, ends what it left behind, and returns

@@ -1,19 +1,27 @@
 /// A text that is no duration.
 public struct DurationTextError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// What is wrong with a text. There are no more kinds: whatever is not one of the others is malformed.
   public enum Reason: Sendable, Equatable {
+    /// Not a number with at most one unit.
     case malformed
+    /// Below zero.
     case negative
+    /// More than a century.
     case tooLong
   }
 
+  /// The text that was to be read.
   public var text: String
+  /// What is wrong with it.
   public var reason: Reason
 
+  /// Creates an error.
   public init(text: String, reason: Reason) {
     self.text = text
     self.reason = reason
   }
 
+  /// One line that says what can be written instead.
   public var description: String {
     switch self.reason {
     case .malformed: "\"\(self.text)\" is not a duration: write 250ms, 10s, 2m or 1h"

@@ -7,6 +7,7 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable, InstantProtocol 
   /// Nanoseconds since an unspecified start (in practice: boot).
   public var nanoseconds: Int64
 
+  /// Takes a reading of the clock.
   public init(nanoseconds: Int64) {
     self.nanoseconds = nanoseconds
   }
@@ -16,14 +17,17 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable, InstantProtocol 
     MonotonicInstant(nanoseconds: cprocctl_monotonic_nanoseconds())
   }
 
+  /// The instant later by the duration, or earlier by a negative one; at most what 64 bits hold, 292 years.
   public func advanced(by duration: Duration) -> MonotonicInstant {
     MonotonicInstant(nanoseconds: self.nanoseconds.addingSaturating(duration.wholeNanoseconds))
   }
 
+  /// The time from this instant to the other; negative if that is earlier.
   public func duration(to other: MonotonicInstant) -> Duration {
     .nanoseconds(other.nanoseconds - self.nanoseconds)
   }
 
+  /// Whether the left one is earlier.
   public static func < (left: MonotonicInstant, right: MonotonicInstant) -> Bool {
     left.nanoseconds < right.nanoseconds
   }

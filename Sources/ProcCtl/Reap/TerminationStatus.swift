@@ -1,7 +1,7 @@
 internal import CProcCtl
 internal import Glibc
 
-/// How a process ended (waitid(2)).
+/// How a process ended (waitid(2)). The kernel knows no third way: switch over both.
 public enum TerminationStatus: Hashable, Sendable, CustomStringConvertible {
   /// It called exit with this status, 0 to 255.
   case exited(Int32)
@@ -37,6 +37,7 @@ public enum TerminationStatus: Hashable, Sendable, CustomStringConvertible {
       : .signaled(Signal(rawValue: signal), coreDumped: waitStatus & 0x80 != 0)
   }
 
+  /// `exited with status 1`, or `ended by SIGTERM`.
   public var description: String {
     switch self {
     case .exited(let status): "exited with status \(status)"

@@ -33,6 +33,17 @@ package struct SocketOwners: Hashable, Sendable {
     return found
   }
 
+  /// The sockets any of the given processes holds, of whatever kind, as far as we may read their descriptors.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect` if this process runs out of descriptors or memory.
+  package static func sockets(
+    heldBy processes: some Sequence<ProcessIdentifier>
+  ) throws(ProcessError) -> Set<UInt32> {
+    var found = SocketOwners()
+    for process in Set(processes) { try found.look(into: process, for: nil) }
+    return Set(found.owners.keys)
+  }
+
   /// Looks among every process of this pid namespace, as far as /proc shows it.
   ///
   /// - Throws: `ProcessError` with code `.inspect` if /proc cannot be read.
@@ -50,8 +61,9 @@ package struct SocketOwners: Hashable, Sendable {
     return try Self.find(inodes, among: processes)
   }
 
+  /// - Parameter inodes: nil for all.
   private mutating func look(
-    into process: ProcessIdentifier, for inodes: Set<UInt32>
+    into process: ProcessIdentifier, for inodes: Set<UInt32>?
   ) throws(ProcessError) {
     do {
       var held = try Self.sockets(in: "/proc/\(process)/fd", wanted: inodes)
@@ -74,7 +86,7 @@ package struct SocketOwners: Hashable, Sendable {
   }
 
   private static func sockets(
-    in directory: String, wanted: Set<UInt32>
+    in directory: String, wanted: Set<UInt32>?
   ) throws(Errno) -> (entries: Int, found: Set<UInt32>) {
     var entries = 0
     var found: Set<UInt32> = []
@@ -88,7 +100,7 @@ package struct SocketOwners: Hashable, Sendable {
       guard length > 0 else { return }
       let target = link.prefix(length).map { UInt8(bitPattern: $0) }
       guard let inode = Self.inode(inLink: target) else { return }
-      if wanted.contains(inode) { found.insert(inode) }
+      if wanted?.contains(inode) ?? true { found.insert(inode) }
     }
     return (entries, found)
   }

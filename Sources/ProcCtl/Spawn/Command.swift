@@ -6,7 +6,7 @@ public import SystemPackage
 /// A child always starts with default signal actions, no blocked signals, and
 /// none of our descriptors but the standard three and those listed.
 public struct Command: Sendable {
-  /// Where one of the child's standard streams goes.
+  /// Where one of the child's standard streams goes. Cases may be added.
   public enum StandardStream: Sendable {
     /// The stream of this process, untouched.
     case inherited
@@ -18,16 +18,19 @@ public struct Command: Sendable {
 
   /// A descriptor of this process handed down under a number of its own.
   public struct PassedDescriptor: Sendable {
+    /// The descriptor here. It stays open, and may be close-on-exec.
     public var source: FileDescriptor
+    /// Its number in the child.
     public var target: FileDescriptor
 
+    /// Creates a descriptor to be handed down.
     public init(source: FileDescriptor, target: FileDescriptor) {
       self.source = source
       self.target = target
     }
   }
 
-  /// The session and process group the child starts in.
+  /// The session and process group the child starts in. Cases may be added.
   public enum Session: Sendable, Equatable {
     /// A session of its own, without a terminal: the child is session and group leader.
     case new
@@ -38,22 +41,30 @@ public struct Command: Sendable {
     case inherited
   }
 
+  /// The program.
   public var executable: Executable
   /// Arguments after the program's name.
   public var arguments: [ByteString]
   /// argv[0]; nil for the executable as given.
   public var argumentZero: ByteString?
+  /// The child's environment.
   public var environment: Environment
   /// The child's working directory; nil for ours.
   public var directory: FilePath?
+  /// Where the child reads from.
   public var standardInput: StandardStream
+  /// Where the child writes to.
   public var standardOutput: StandardStream
+  /// Where the child complains.
   public var standardError: StandardStream
+  /// What the child has open besides its standard streams.
   public var passedDescriptors: [PassedDescriptor]
+  /// The session and process group the child starts in.
   public var session: Session
   /// What posix_spawn(3) cannot set up; a default value means nothing.
   public var setup: ChildSetup
 
+  /// Creates a command; nothing is looked up or opened before it is spawned.
   public init(
     _ executable: Executable, arguments: [ByteString] = [], environment: Environment = .inherit,
     directory: FilePath? = nil, standardInput: StandardStream = .inherited,

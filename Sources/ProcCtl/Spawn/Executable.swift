@@ -20,6 +20,7 @@ public struct Executable: Hashable, Sendable, CustomStringConvertible {
     Executable(location: .path(path))
   }
 
+  /// The name or the path, with what cannot be printed escaped.
   public var description: String {
     switch self.location {
     case .name(let name): name.printable

@@ -29,6 +29,7 @@ public struct Resource: Hashable, Sendable, CustomStringConvertible {
     return UInt64(limit.rlim_max)
   }
 
+  /// The name as prlimit(1) spells it.
   public var description: String {
     Resource.names.first { $0.1 == self.number }?.0 ?? "\(self.number)"
   }

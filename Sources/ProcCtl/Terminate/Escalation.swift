@@ -3,15 +3,19 @@
 public struct Escalation: Sendable, Equatable {
   /// One signal to every process of the set, and how long to wait for the set to be empty.
   public struct Step: Sendable, Equatable {
+    /// What is sent.
     public var signal: Signal
+    /// How long the set has to become empty before the next step.
     public var wait: Duration
 
+    /// Creates a step.
     public init(_ signal: Signal, wait: Duration) {
       self.signal = signal
       self.wait = wait
     }
   }
 
+  /// The steps in order.
   public var steps: [Step]
 
   /// - Parameter steps: In order; KILL is appended unless it is the last already,

@@ -1,4 +1,4 @@
-/// How far the end of a process reaches.
+/// How far the end of a process reaches. Cases may be added.
 public enum StopScope: String, Sendable, CaseIterable {
   /// Its process group.
   case group

@@ -3,6 +3,7 @@ internal import Glibc
 
 /// A process that outlived everything that was done to end it, and what is known of why.
 public struct Survivor: Sendable, Hashable, CustomStringConvertible {
+  /// Who it is, and its state when it was last looked at.
   public var process: ProcessStatus
   /// The kernel function it waits in (/proc/PID/wchan), where that can be read.
   public var waitChannel: String?
@@ -12,6 +13,7 @@ public struct Survivor: Sendable, Hashable, CustomStringConvertible {
   /// end, or a freezer of version 1 (cgroups(7)), in which KILL waits for the thaw.
   public var hindrance: String?
 
+  /// Creates a survivor from known values; nothing is looked up.
   public init(
     process: ProcessStatus, waitChannel: String? = nil, refusal: String? = nil, hindrance: String? = nil
   ) {

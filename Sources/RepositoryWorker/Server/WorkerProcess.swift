@@ -34,11 +34,14 @@ package struct WorkerProcess: Sendable {
   }
 
   /// Serves until it is told to stop, and exits: 0 after an orderly stop, 1 when it could not start
-  /// or a cleanup failed. The calling thread waits for SIGTERM and SIGINT meanwhile, and must be the
-  /// only one when this is called.
+  /// or a cleanup failed. SIGTERM and SIGINT tell it; the calling thread only waits.
   package func runAndExit() -> Never {
-    SignalWait.ignoreBrokenPipes()
-    let signals = SignalWait(blocking: [SIGTERM, SIGINT])
+    do {
+      try self.shutdown.listenForSignals()
+    } catch {
+      WorkerProcess.complain("\(error)")
+      exit(1)
+    }
     Task {
       do {
         let report = try await self.run()
@@ -48,10 +51,7 @@ package struct WorkerProcess: Sendable {
         exit(1)
       }
     }
-    while true {
-      let number = signals.next()
-      self.shutdown.initiate(reason: .signal(number == SIGTERM ? "SIGTERM" : "SIGINT"))
-    }
+    while true { pause() }
   }
 
   private func run() async throws -> ShutdownReport {

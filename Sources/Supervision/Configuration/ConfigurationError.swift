@@ -9,6 +9,7 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
     /// What is wrong, in one line without a full stop.
     public var message: String
 
+    /// Creates a problem.
     public init(file: String? = nil, line: Int? = nil, message: String) {
       self.file = file
       self.line = line
@@ -28,6 +29,7 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
   /// All problems, file by file and in the order of their lines.
   public var problems: [Problem]
 
+  /// Creates an error, with the problems put in order.
   public init(problems: [Problem]) {
     var files: [String?] = []
     for problem in problems where !files.contains(problem.file) { files.append(problem.file) }

@@ -2,8 +2,10 @@ public import ProcCtl
 
 /// A text that is no resource limit.
 public struct LimitTextError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The text that was to be read.
   public var text: String
 
+  /// One line that says what can be written instead.
   public var description: String {
     "\"\(self.text)\" is not a limit: write a number, SOFT:HARD or unlimited, with SOFT not above HARD"
   }

@@ -1,4 +1,4 @@
-/// How the master writes its log.
+/// How the master writes its log. Cases may be added.
 public enum LogFormat: String, Sendable, Hashable, CaseIterable {
   /// Lines for people.
   case text

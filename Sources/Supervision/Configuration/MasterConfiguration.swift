@@ -4,6 +4,7 @@ public import SystemPackage
 public struct MasterConfiguration: Sendable, Equatable {
   /// Where it was read from, without links; nil if it is no file's.
   public var file: FilePath?
+  /// How long each phase of the shutdown may take.
   public var shutdown: ShutdownTimeouts
   /// Whether who has a worker's port after its end is ended even if it is none of ours.
   public var forceForeign = false
@@ -11,7 +12,9 @@ public struct MasterConfiguration: Sendable, Equatable {
   public var control: FilePath?
   /// Where the health endpoint listens; nil for none.
   public var health: HealthAddress?
+  /// An existing directory for the workers' output and the master's own files; nil for none.
   public var logDirectory: FilePath?
+  /// How the master writes its log.
   public var logFormat: LogFormat
   /// How large a file in the log directory may become, in bytes; 0 for no limit.
   public var logSize: Int
@@ -22,14 +25,18 @@ public struct MasterConfiguration: Sendable, Equatable {
   public var user: String?
   /// The group that goes with ``user``; nil for the user's own.
   public var group: String?
+  package var accountPlaces = AccountPlaces()
   /// In the order of the file; those of `[repositories]` last, in the order of theirs.
   public var workers: [WorkerDefinition]
   /// In the order of the file; the last one runs first.
   public var cleanups: [CleanupCommand]
 
+  /// 10 MiB, in bytes.
   public static let defaultLogSize = 10 << 20
+  /// Three older files beside each.
   public static let defaultLogKeep = 3
 
+  /// Creates a configuration from code; everything but the workers has its default.
   public init(
     shutdown: ShutdownTimeouts = ShutdownTimeouts(), control: FilePath? = nil, health: HealthAddress? = nil,
     logDirectory: FilePath? = nil, logFormat: LogFormat = .text,

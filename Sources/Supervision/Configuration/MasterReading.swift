@@ -24,6 +24,7 @@ extension ConfigurationReader {
       self.readRepositories(node, shutdown: shutdown, workersFrom: workersFrom, into: &roster)
     }
     configuration.workers = roster.workers
+    configuration.accountPlaces.workers = roster.accountPlaces
     self.refuseSharedPort(of: configuration, in: root)
     self.refuseTakenLogs(configuration, in: root)
     configuration.cleanups = self.cleanups(in: root, timeout: shutdown.cleanup)
@@ -53,6 +54,7 @@ extension ConfigurationReader {
     if let keep = self.integer("log-keep", in: table, range: 0...99) { configuration.logKeep = keep }
     configuration.user = self.account("user", in: table)
     configuration.group = self.account("group", in: table)
+    configuration.accountPlaces.master = table["user"].map { "\(self.fileName):\($0.line)" }
     if configuration.user == nil, let line = table["group"]?.line, table["user"] == nil {
       self.report(line, "\"group\" of [master] needs \"user\"")
     }
@@ -86,6 +88,7 @@ extension ConfigurationReader {
     if let problem = worker.socketProblem { self.report(node["stop"]?.line ?? node.line, problem) }
     let line = node["port"]?.line ?? node.line
     if let conflict = roster.add(worker, at: "\(self.fileName):\(line)") { self.report(line, conflict) }
+    roster.accountPlaces[name] = self.accountPlace(in: node)
   }
 
   private mutating func readRepositories(
@@ -116,6 +119,7 @@ extension ConfigurationReader {
     self.problems += file.problems
     for entry in file.entries {
       self.add(entry, of: path.string, with: settings, shutdown: shutdown, to: &roster)
+      roster.accountPlaces[entry.name] = self.accountPlace(in: node)
     }
   }
 
@@ -139,6 +143,10 @@ extension ConfigurationReader {
       self.problems.append(
         .init(file: file, line: entry.line, message: "repository \(self.quoted(entry.name)): \(message)"))
     }
+  }
+
+  private func accountPlace(in table: TOMLNode) -> String? {
+    (table["user"] ?? table["group"]).map { "\(self.fileName):\($0.line)" }
   }
 
   private mutating func cleanups(in root: TOMLNode, timeout: Duration) -> [CleanupCommand] {
@@ -165,6 +173,8 @@ extension ConfigurationReader {
 /// The workers read so far, each name and each port once.
 struct WorkerRoster {
   private(set) var workers: [WorkerDefinition] = []
+  /// Where each says as whom it runs.
+  var accountPlaces: [String: String] = [:]
   private var places: [String: String] = [:]
   private var ports: [UInt16: String] = [:]
 

@@ -30,6 +30,7 @@ public struct PlaceholderText: Sendable, Hashable, ExpressibleByStringLiteral, C
     self.parts = text.isEmpty ? [] : [.text(text)]
   }
 
+  /// Takes the literal as it is, braces and all.
   public init(stringLiteral value: String) {
     self.init(value)
   }

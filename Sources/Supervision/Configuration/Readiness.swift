@@ -1,4 +1,7 @@
-/// How the master learns that a worker is ready to serve.
+/// How the master learns that a worker is ready to serve. Cases may be added.
+///
+/// - Important: The master of this version does not ask by ``descriptor`` or ``exec(_:)`` yet: a
+///   configuration file with one is refused, and a worker defined so in code never becomes ready.
 public enum Readiness: Sendable, Equatable {
   /// The worker says so itself: `READY=1` (sd_notify(3)).
   case notify

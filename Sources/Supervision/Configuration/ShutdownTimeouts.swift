@@ -14,6 +14,7 @@ public struct ShutdownTimeouts: Sendable, Equatable {
   /// For each cleanup that has no timeout of its own.
   public var cleanup: Duration
 
+  /// Creates timeouts; each has its default.
   public init(
     graceful: Duration = .seconds(10), clients: Duration = .seconds(30), workers: Duration = .seconds(30),
     ports: Duration = .seconds(15), cleanup: Duration = .seconds(10)

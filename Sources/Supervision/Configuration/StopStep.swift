@@ -1,6 +1,6 @@
 public import ProcCtl
 
-/// One step of ending a worker, and how long to wait for it before the next.
+/// One step of ending a worker, and how long to wait for it before the next. Cases may be added.
 public enum StopStep: Sendable, Equatable {
   /// An HTTP request to the worker's port on the loopback address, or to a Unix socket: a path, or `@` and
   /// a name in the abstract namespace (unix(7)).

@@ -4,6 +4,9 @@ public import SystemPackage
 /// Everything the configuration says about one worker.
 public struct WorkerDefinition: Sendable, Equatable {
   /// Who opens the worker's listening socket.
+  ///
+  /// - Important: The master of this version opens none yet: a configuration file with ``inherit`` is
+  ///   refused, and a worker defined so in code is handed nothing.
   public enum Listen: String, Sendable, Hashable, CaseIterable {
     /// The worker itself.
     case worker
@@ -11,38 +14,51 @@ public struct WorkerDefinition: Sendable, Equatable {
     case inherit
   }
 
-  /// When a worker that ended by itself is started again.
+  /// When a worker that ended by itself is started again. Cases may be added.
   public enum Restart: String, Sendable, Hashable, CaseIterable {
+    /// However it ended.
     case always
     /// Unless it exited with 0.
     case onFailure = "on-failure"
+    /// It stays ended.
     case never
   }
 
-  /// The pause before a restart: `first`, then twice as long each time, `max` at most.
+  /// The pause before a restart: `first`, then twice as long each time, `max` at most, less up to a tenth.
   public struct Backoff: Sendable, Equatable {
+    /// The first pause. The first failure alone is followed by none.
     public var first: Duration
+    /// The longest pause.
     public var max: Duration
 
+    /// Creates a back-off.
     public init(first: Duration = .milliseconds(100), max: Duration = .seconds(30)) {
       self.first = first
       self.max = max
     }
   }
 
+  /// What it is called in commands, logs and reports.
   public var name: String
   /// The program and its arguments, filled in but for `{fd}`: see `arguments(descriptor:)`.
   public var command: [PlaceholderText]
+  /// The TCP port it serves, checked before each start and after each end; nil for none.
   public var port: UInt16?
+  /// Who opens the socket on ``port``.
   public var listen: Listen
+  /// How the master learns that it serves.
   public var ready: Readiness
   /// How the worker is ended, step by step; the last step is always KILL.
   public var stop: [StopStep]
+  /// When it is started again after it ended by itself.
   public var restart: Restart
+  /// The pause before that.
   public var backoff: Backoff
   /// How long the worker may take to become ready; zero for as long as it likes.
   public var startTimeout: Duration
+  /// How a ready worker is asked whether it still serves; nil for not at all.
   public var check: HealthCheck?
+  /// Its working directory; nil for the master's, which for `procctl run` is `/`.
   public var directory: FilePath?
   /// Variables on top of the master's environment; see `variables(descriptor:)`.
   public var environment: [String: PlaceholderText]
@@ -53,13 +69,17 @@ public struct WorkerDefinition: Sendable, Equatable {
   /// The capabilities the worker has and may ever have, by the names `CapabilitySet` knows; nil
   /// leaves them as they are.
   public var capabilities: [String]?
+  /// Whether no exec gives it more rights (PR_SET_NO_NEW_PRIVS, prctl(2)).
   public var noNewPrivileges: Bool
+  /// Its resource limits (setrlimit(2)); the others are the master's.
   public var limits: [ChildSetup.Limit]
+  /// The mode bits that its new files do not get (umask(2)); nil for the master's.
   public var umask: UInt32?
   /// -20 (favoured) to 19.
   public var nice: Int32?
   /// -1000 (never killed) to 1000 (killed first).
   public var outOfMemoryScore: Int32?
+  /// How its processes are kept together.
   public var contain: ContainmentChoice
   /// Whether each start gets a directory of its own, named in RUNTIME_DIRECTORY and removed after its end.
   public var hasRuntimeDirectory = false

@@ -6,12 +6,22 @@ internal import SystemPackage
 extension WorkerDefinition {
   /// Why it could not start here and now, a line each: accounts, directory and
   /// program are looked up. Elsewhere, or later, they may be there.
-  public func obstacles() -> [String] {
+  public func obstacles() -> [String] { self.obstacles(accountAt: nil, of: nil) }
+
+  /// - Parameters:
+  ///   - place: Where its account is written.
+  ///   - starter: Who starts it; nil leaves aside whether that one may.
+  func obstacles(accountAt place: String?, of starter: AccountRights?) -> [String] {
     var obstacles: [String] = []
+    let prefix = place.map { "\($0): " } ?? ""
     do throws(ProcessError) {
-      _ = try self.childSetup()
+      if let credentials = try self.childSetup().credentials,
+        let obstacle = starter?.obstacle(toStartAs: credentials)
+      {
+        obstacles.append("\(prefix)worker \"\(self.name)\": \(obstacle)")
+      }
     } catch {
-      obstacles.append("worker \"\(self.name)\": \(error)")
+      obstacles.append("\(prefix)worker \"\(self.name)\": \(error)")
     }
     if let directory = self.directory, access(directory.string, X_OK) != 0 {
       obstacles.append("worker \"\(self.name)\": directory \(directory): \(Errno(rawValue: errno))")
@@ -31,14 +41,21 @@ extension MasterConfiguration {
   /// Why the master or its workers could not start here and now, a line each.
   public func obstacles() -> [String] {
     var obstacles: [String] = []
+    // Of a master that becomes somebody else, what its workers need is a need of its own.
+    let starter = self.user == nil ? try? AccountRights.own() : nil
+    let ofWorkers = self.workers.flatMap {
+      $0.obstacles(accountAt: self.accountPlaces.workers[$0.name], of: starter)
+    }
     do throws(ProcessError) {
-      if self.user != nil { _ = try ChildSetup.Credentials(user: self.user, group: self.group) }
+      // A worker's own obstacles are told with it.
+      _ = try MasterIdentity.plan(self, for: self.workers.filter { (try? $0.childSetup()) != nil })
     } catch {
-      obstacles.append("[master] user: \(error)")
+      let place = error.operation.hasPrefix(MasterIdentity.key) ? self.accountPlaces.master : nil
+      obstacles.append("\(place.map { "\($0): " } ?? "")\(error)")
     }
     if let directory = self.logDirectory, access(directory.string, X_OK) != 0 {
       obstacles.append("[master] log-directory: \(directory): \(Errno(rawValue: errno))")
     }
-    return obstacles + self.workers.flatMap { $0.obstacles() }
+    return obstacles + ofWorkers
   }
 }

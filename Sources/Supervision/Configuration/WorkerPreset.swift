@@ -22,6 +22,7 @@ public struct WorkerPreset: Sendable, Equatable {
     var share: Share
   }
 
+  /// What a configuration calls it.
   public let name: String
   let steps: [Step]
 
@@ -30,6 +31,7 @@ public struct WorkerPreset: Sendable, Equatable {
     self.steps = steps.map { Step(signal: $0, share: $1) }
   }
 
+  /// Finds a preset by its name; nil if there is none of that name.
   public init?(name: String) {
     guard let known = WorkerPreset.all.first(where: { $0.name == name }) else { return nil }
     self = known

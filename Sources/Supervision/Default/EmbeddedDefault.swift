@@ -7,6 +7,7 @@ public import SystemPackage
 /// for the git repository around the current directory and one for a small
 /// repository made for the purpose.
 public struct EmbeddedDefault: Sendable {
+  /// What the master is to run.
   public var configuration: MasterConfiguration
   /// The workers by name, with their ports and repositories.
   public var repositories: [(name: String, port: UInt16, path: FilePath)]

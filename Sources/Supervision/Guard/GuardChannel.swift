@@ -11,7 +11,7 @@ internal import SystemPackage
 package final class GuardChannel: WorkerGuard {
   /// The number of the guard's end in the guard.
   static let descriptorInGuard = FileDescriptor(rawValue: 3)
-  /// The number, in the guard, of the file that holds its command's environment.
+  /// The number, in the guard, of the file that holds its command's ``HandedEnvironment``.
   static let environmentInGuard = FileDescriptor(rawValue: 4)
   /// Longer lines are no events.
   private static let longestLine = 1 << 16
@@ -44,9 +44,7 @@ package final class GuardChannel: WorkerGuard {
     }
   }
 
-  /// What the guard gets: its end, and the command's environment, `NAME=VALUE` strings that end with a
-  /// zero byte. In a file, because a guard has our rights: in its own environment these strings could
-  /// make it load somebody's code (ld.so(8)), and on its command line everybody could read them.
+  /// What the guard gets: its end, and the command's environment.
   ///
   /// - Throws: `ProcessError` with code `.contain`.
   package func descriptors(
@@ -55,26 +53,15 @@ package final class GuardChannel: WorkerGuard {
     guard let guards = self.guards else {
       throw ProcessError(.contain, doing: "spawn a second guard with one channel")
     }
-    let memory = cprocctl_memory_file("procctl-environment")
-    guard memory >= 0 else {
-      throw ProcessError(
-        .contain, doing: "make a file for a guard's environment", underlyingError: Errno(rawValue: errno))
-    }
-    let file = FileDescriptor(rawValue: memory)
+    let file = try HandedEnvironment.write(environment)
     self.environment = file
-    do {
-      try file.writeAll(environment.entries().map { $0.bytes + [0] }.joined())
-    } catch {
-      throw ProcessError(
-        .contain, doing: "write a guard's environment", underlyingError: error as? Errno)
-    }
     return [
       Command.PassedDescriptor(source: guards, target: GuardChannel.descriptorInGuard),
       Command.PassedDescriptor(source: file, target: GuardChannel.environmentInGuard),
     ]
   }
 
-  /// Lets go of the guard's end, so that its death is seen as the end of the stream.
+  /// Lets go of what is the guard's, so that its death is seen as the end of the stream.
   package func guardWasSpawned() {
     if let guards = self.guards { Glibc.close(guards.rawValue) }
     self.guards = nil

@@ -83,19 +83,21 @@ struct ContainmentPlan {
     if case .guardian = self.containment(of: definition) { true } else { false }
   }
 
-  /// What this worker gets. Of its own accord, a cgroup where there can be one: it is exact, and the
-  /// kernel ends all in it at one stroke. Else a guard, which needs no rights. A pid namespace only
-  /// for those who ask: it changes what the worker sees of the world.
+  /// What this worker gets. Where it leaves that to us, see ``ContainmentChoice/automatic(hasCgroups:)``.
   func containment(of definition: WorkerDefinition) -> Containment {
-    switch definition.contain {
-    case .automatic, .cgroup:
-      if let parent = self.parent { return .cgroup(parent: parent) }
+    let choice =
+      definition.contain == .automatic
+      ? ContainmentChoice.automatic(hasCgroups: self.parent != nil) : definition.contain
+    switch choice {
     case .session:
       return .session
-    case .guardian:
-      break
+    case .cgroup:
+      // Who asked for one that cannot be had was refused at the start.
+      if let parent = self.parent { return .cgroup(parent: parent) }
     case .pidNamespace:
       return .guardian(self.launch(definition, in: self.namespace))
+    case .automatic, .guardian:
+      break
     }
     return .guardian(self.launch(definition, in: nil))
   }
@@ -140,9 +142,7 @@ struct ContainmentPlan {
 
   /// Removes the cgroup that held the workers' ones. Returns why it is left, if it is.
   func remove() -> ProcessError? {
-    // Once more: somebody may have been on his way out.
-    guard let parent = self.parent, rmdir(parent.string) != 0, rmdir(parent.string) != 0, errno != ENOENT
-    else { return nil }
-    return ProcessError(.contain, doing: "remove cgroup \(parent)", underlyingError: Errno(rawValue: errno))
+    guard let parent = self.parent, let error = Cgroup.removeDirectory(parent) else { return nil }
+    return ProcessError(.contain, doing: "remove cgroup \(parent)", underlyingError: error)
   }
 }

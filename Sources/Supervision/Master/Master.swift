@@ -28,6 +28,8 @@ package final class Master {
   var lastResort: LastResort?
   /// Who cleans what workers leave besides processes.
   package var resources: (any WorkerResources)?
+  /// Bound sockets as seen in this step, and since the last worker was found to have ended.
+  var boundSockets: UnixSockets?
   /// What of that is still there, in this stop.
   var uncleaned: [String] = []
   /// Whether who has a worker's port after its end is ended even if it is not ours.
@@ -179,6 +181,11 @@ package final class Master {
   // MARK: Events and effects
 
   func post(_ worker: WorkerRecord, _ event: WorkerLife.Event) {
+    // What was looked at before may have been its own.
+    switch event {
+    case .emptied, .spawnFailed: self.boundSockets = nil
+    default: break
+    }
     self.queue.append((worker, event))
   }
 
@@ -199,6 +206,7 @@ package final class Master {
       for effect in effects { self.perform(effect, for: worker) }
     }
     self.queue.removeAll(keepingCapacity: true)
+    self.boundSockets = nil
     self.isDraining = false
     self.fleetChanged()
   }

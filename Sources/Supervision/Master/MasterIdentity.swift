@@ -9,11 +9,39 @@ struct MasterIdentity {
   /// What to say about it; nil if nothing changed.
   let note: String?
 
+  /// What errors begin with that are about the master's own user.
+  static let key = "[master] user"
+
   /// Becomes the user, and makes sure that what the configuration needs can be had as that user.
   ///
   /// - Throws: `ProcessError`, in one line, before anything is started.
   static func assume(_ configuration: MasterConfiguration) throws(ProcessError) -> MasterIdentity {
-    let workers = try configuration.workers.map { worker throws(ProcessError) in
+    guard
+      let (name, credentials, privileges) = try Self.plan(configuration, for: configuration.workers)
+    else { return MasterIdentity(note: nil) }
+    do throws(ProcessError) {
+      try PrivilegeDrop.become(credentials, keeping: privileges.capabilities)
+    } catch {
+      throw Self.located(error)
+    }
+    try Self.requireLogs(of: configuration, as: name)
+    // It has to be reached again and again.
+    if let obstacle = ServiceNotifier.obstacle() {
+      throw ProcessError(
+        .invalidArgument, doing: "\(Self.key): as user \(name), NOTIFY_SOCKET: \(obstacle.operation)",
+        underlyingError: obstacle.underlyingError)
+    }
+    return MasterIdentity(
+      note: "runs as user \(credentials.user), group \(credentials.group), with \(privileges.capabilities)")
+  }
+
+  /// As whom it supervises and what it keeps; nil if it stays who it is. Nothing changes yet.
+  ///
+  /// - Throws: `ProcessError`, in one line, if it cannot be done with the rights this process has.
+  static func plan(
+    _ configuration: MasterConfiguration, for workers: [WorkerDefinition]
+  ) throws(ProcessError) -> (name: String, ChildSetup.Credentials, MasterPrivileges)? {
+    let workers = try workers.map { worker throws(ProcessError) in
       MasterPrivileges.Worker(name: worker.name, port: worker.port, setup: try Self.setup(of: worker))
     }
     let held = try HeldCapabilities.current()
@@ -27,7 +55,7 @@ struct MasterIdentity {
           underlyingError: .notPermitted)
       }
     }
-    guard let name = configuration.user else { return MasterIdentity(note: nil) }
+    guard let name = configuration.user else { return nil }
 
     let credentials: ChildSetup.Credentials
     do throws(ProcessError) {
@@ -36,36 +64,31 @@ struct MasterIdentity {
       throw Self.located(error)
     }
     guard credentials.user != 0 else {
-      throw ProcessError(.invalidArgument, doing: "[master] user: root gives up nothing; leave \"user\" out")
+      throw ProcessError(.invalidArgument, doing: "\(Self.key): root gives up nothing; leave \"user\" out")
+    }
+    let missing = PrivilegeDrop.missing(toBecome: credentials, holding: held.effective)
+    guard missing.isEmpty else {
+      throw ProcessError(
+        .invalidArgument,
+        doing: "\(Self.key): user \(geteuid()), who runs this, cannot become user \(credentials.user), "
+          + "group \(credentials.group), without \(missing)",
+        underlyingError: .notPermitted)
     }
     let privileges = MasterPrivileges(for: workers, beyond: try Self.allowance(of: credentials.user))
     let unmet = privileges.unmet(holding: held.permitted)
     guard unmet.isEmpty else {
       throw ProcessError(
         .invalidArgument,
-        doing: "[master] user: procctl does not have what it would have to keep: "
+        doing: "\(Self.key): procctl does not have what it would have to keep: "
           + unmet.map(\.description).joined(separator: "; "),
         underlyingError: .notPermitted)
     }
-    do throws(ProcessError) {
-      try PrivilegeDrop.become(credentials, keeping: privileges.capabilities)
-    } catch {
-      throw Self.located(error)
-    }
-    try Self.requireLogs(of: configuration, as: name)
-    // It has to be reached again and again.
-    if let obstacle = ServiceNotifier.obstacle() {
-      throw ProcessError(
-        .invalidArgument, doing: "[master] user: as user \(name), NOTIFY_SOCKET: \(obstacle.operation)",
-        underlyingError: obstacle.underlyingError)
-    }
-    return MasterIdentity(
-      note: "runs as user \(credentials.user), group \(credentials.group), with \(privileges.capabilities)")
+    return (name, credentials, privileges)
   }
 
   private static func located(_ error: ProcessError) -> ProcessError {
     ProcessError(
-      error.code, doing: "[master] user: \(error.operation)", underlyingError: error.underlyingError)
+      error.code, doing: "\(Self.key): \(error.operation)", underlyingError: error.underlyingError)
   }
 
   private static func setup(of worker: WorkerDefinition) throws(ProcessError) -> ChildSetup {
@@ -110,7 +133,7 @@ struct MasterIdentity {
       let exists = access(log.string, F_OK) == 0
       guard access(exists ? log.string : directory.string, exists ? W_OK : W_OK | X_OK) == 0 else {
         throw ProcessError(
-          .invalidArgument, doing: "[master] user: user \(user) cannot write the log \(log)",
+          .invalidArgument, doing: "\(Self.key): user \(user) cannot write the log \(log)",
           underlyingError: Errno(rawValue: errno))
       }
     }

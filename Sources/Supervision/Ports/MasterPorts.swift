@@ -13,10 +13,9 @@ extension Master {
     if worker.portClearing == nil || !isOver {
       worker.portLimit = self.scheduler.now.advanced(by: self.timeouts.ports)
     }
-    // Before a start nobody of others is ended: it is we who are new there.
-    let endsForeign = isOver && self.endsForeignHolders
-    var clearing = worker.portClearing ?? PortClearing(endsForeign: endsForeign)
-    clearing.endsForeign = endsForeign
+    let moment: PortClearing.Moment = isOver ? .afterEnd : .beforeStart
+    var clearing = worker.portClearing ?? PortClearing(moment, forcesForeign: self.endsForeignHolders)
+    clearing.moment = moment
     worker.portClearing = clearing
     self.continueClearing(worker, isOver: isOver, mayEnd: true)
   }
@@ -90,7 +89,7 @@ extension Master {
     guard let port = worker.definition.port else { return nil }
     let verdict = self.network.verdict(onPort: port)
     // What cannot be ended any more is only to be named.
-    var clearing = worker.portClearing ?? PortClearing(endsForeign: false)
+    var clearing = worker.portClearing ?? PortClearing(.afterEnd, forcesForeign: false)
     switch clearing.step(verdict, self.candidates(verdict.holders, for: worker)) {
     case .free: return nil
     case .leave(let why): return why

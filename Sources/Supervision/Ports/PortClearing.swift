@@ -47,13 +47,23 @@ package struct PortClearing: Sendable {
     case leave(String)
   }
 
-  /// Whether those who are not ours are ended too.
-  package var endsForeign: Bool
+  /// When somebody has the port.
+  package enum Moment: Sendable, Hashable {
+    /// It is we who are new there.
+    case beforeStart
+    /// The worker had it until now.
+    case afterEnd
+  }
+
+  package var moment: Moment
+  private let forcesForeign: Bool
   /// Nobody is tried twice: who survived KILL survives it again.
   private var tried: Set<ProcessIdentity> = []
 
-  package init(endsForeign: Bool) {
-    self.endsForeign = endsForeign
+  /// - Parameter forcesForeign: Whether those who are not ours are ended too; never before a start.
+  package init(_ moment: Moment, forcesForeign: Bool) {
+    self.moment = moment
+    self.forcesForeign = forcesForeign
   }
 
   package mutating func step(_ verdict: PortVerdict, _ candidates: [Candidate]) -> Step {
@@ -65,7 +75,8 @@ package struct PortClearing: Sendable {
     case .unknown(let why): return .leave("nobody can say who: \(why)")
     case .held: break
     }
-    for areOurs in self.endsForeign ? [true, false] : [true] {
+    let endsForeign = self.forcesForeign && self.moment == .afterEnd
+    for areOurs in endsForeign ? [true, false] : [true] {
       let found = candidates.filter { candidate in
         guard candidate.standing == (areOurs ? .stray : .foreign), let process = candidate.process else {
           return false

@@ -24,11 +24,9 @@ package final class ConnectionAttempt {
   private let loop: EventLoop
   private let address: SocketAddress
   private let deadline: MonotonicInstant
-  private var completion: ((Outcome) -> Void)?
+  private let completion: DeferredCompletion<Outcome>
   private var connecting: FileDescriptor?
   private var timer: TimerIdentifier?
-  // Settled and not yet delivered.
-  private var settled: Outcome?
   private var started = false
 
   package init(
@@ -38,7 +36,7 @@ package final class ConnectionAttempt {
     self.loop = loop
     self.address = address
     self.deadline = deadline
-    self.completion = completion
+    self.completion = DeferredCompletion(on: loop, cancelled: .cancelled, completion)
   }
 
   /// Begins; does nothing the second time.
@@ -76,7 +74,9 @@ package final class ConnectionAttempt {
 
   /// Our end, from connect(2) until the outcome is delivered.
   package var localAddress: SocketAddress? {
-    if case .connected(let descriptor) = self.settled { return SocketEndpoints.localAddress(of: descriptor) }
+    if case .connected(let descriptor) = self.completion.undelivered {
+      return SocketEndpoints.localAddress(of: descriptor)
+    }
     return self.connecting.flatMap { SocketEndpoints.localAddress(of: $0) }
   }
 
@@ -121,24 +121,7 @@ package final class ConnectionAttempt {
       close(descriptor.rawValue)
     }
     self.connecting = nil
-    guard self.completion != nil else { return }
-    if let earlier = self.settled {
-      // Only a cancellation overtakes an outcome on its way.
-      guard outcome == .cancelled else { return }
-      if case .connected(let descriptor) = earlier { close(descriptor.rawValue) }
-      self.settled = outcome
-      return
-    }
-    self.settled = outcome
-    // Never from within the caller's call.
-    self.loop.schedule(at: .now) { self.deliver() }
-  }
-
-  private func deliver() {
-    guard let outcome = self.settled, let completion = self.completion else { return }
-    self.settled = nil
-    self.completion = nil
-    completion(outcome)
+    if case .connected(let descriptor) = self.completion.settle(outcome) { close(descriptor.rawValue) }
   }
 }
 

@@ -29,13 +29,12 @@ package final class HTTPExchange {
   private let objection: ((FileDescriptor) -> String?)?
   /// What has come of a response that did not come to its end, with the body as far as it came.
   package private(set) var receivedHead: HTTPResponse?
-  private var completion: ((Outcome) -> Void)?
+  private let completion: DeferredCompletion<Outcome>
   private var attempt: ConnectionAttempt?
   private var descriptor: FileDescriptor?
   private var codec: HTTPClientCodec?
   private var unsent: ArraySlice<UInt8> = []
   private var timer: TimerIdentifier?
-  private var settled: Outcome?
   private var started = false
 
   /// - Parameter objection: Looks at the connection before anything is sent; why this is not whom to ask.
@@ -51,7 +50,7 @@ package final class HTTPExchange {
     self.deadline = deadline
     self.limits = limits
     self.objection = objection
-    self.completion = completion
+    self.completion = DeferredCompletion(on: loop, cancelled: .failure(.cancelled), completion)
   }
 
   /// Begins; does nothing the second time.
@@ -88,7 +87,7 @@ package final class HTTPExchange {
     switch outcome {
     case .connected(let descriptor):
       // Cancelled while the connection was on its way here.
-      guard self.settled == nil, self.completion != nil else {
+      guard !self.completion.isSettled else {
         close(descriptor.rawValue)
         return
       }
@@ -179,23 +178,8 @@ package final class HTTPExchange {
     self.codec?.close()
     self.codec = nil
     self.unsent = []
-    guard self.completion != nil else { return }
-    if self.settled != nil {
-      // Only a cancellation overtakes an outcome on its way.
-      if outcome == .failure(.cancelled) { self.settled = outcome }
-      return
-    }
-    self.settled = outcome
     // Ends the connection attempt, if there is one still; its completion finds us settled.
     self.attempt?.cancel()
-    // Never from within the caller's call.
-    self.loop.schedule(at: .now) { self.deliver() }
-  }
-
-  private func deliver() {
-    guard let outcome = self.settled, let completion = self.completion else { return }
-    self.settled = nil
-    self.completion = nil
-    completion(outcome)
+    self.completion.settle(outcome)
   }
 }

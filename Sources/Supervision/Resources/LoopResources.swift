@@ -5,23 +5,25 @@ internal import SystemPackage
 /// The resources of workers as they are on this machine.
 final class LoopResources: WorkerResources {
   let directories: WorkerDirectories
-  /// Names of Unix sockets each worker's processes had when it was last being ended.
-  private var sockets: [String: [UInt32: ByteString]] = [:]
+  /// The sockets each worker's processes had when it was last being ended, bound or not.
+  private var sockets: [String: Set<UInt32>] = [:]
 
   init(directories: WorkerDirectories) {
     self.directories = directories
   }
 
   func stopping(_ definition: WorkerDefinition, members: [ProcessIdentifier]) {
-    let bound = self.table()
-    let owners = try? SocketOwners.find(Set(bound.map(\.inode)), among: members)
-    self.sockets[definition.name] = Dictionary(
-      bound.filter { owners?.owners[$0.inode] != nil }.map { ($0.inode, $0.name) },
-      uniquingKeysWith: { first, _ in first })
+    self.sockets[definition.name] = try? SocketOwners.sockets(heldBy: members)
   }
 
-  func ended(_ definition: WorkerDefinition, others: [WorkerDefinition]) -> [WorkerLeftover] {
-    var found = self.boundSockets(of: definition)
+  func boundSockets() -> UnixSockets {
+    UnixSockets(UnixSocketTable.entries(((try? ProcFile.read("/proc/net/unix")) ?? nil) ?? []))
+  }
+
+  func ended(
+    _ definition: WorkerDefinition, others: [WorkerDefinition], bound: UnixSockets
+  ) -> [WorkerLeftover] {
+    var found = self.leftSockets(of: definition, among: bound)
     self.directories.ended(definition)
     if definition.removesIPC { found += self.removeIPC(of: definition, others: others) }
     return found
@@ -29,25 +31,21 @@ final class LoopResources: WorkerResources {
 
   func finish() -> [WorkerLeftover] { self.directories.finish() }
 
-  private func table() -> [UnixSocketTable.Entry] {
-    UnixSocketTable.entries(((try? ProcFile.read("/proc/net/unix")) ?? nil) ?? [])
-  }
-
   /// Nobody of the worker is left, so whoever has one of its sockets now has inherited it.
-  private func boundSockets(of definition: WorkerDefinition) -> [WorkerLeftover] {
-    var known = self.sockets.removeValue(forKey: definition.name) ?? [:]
-    let place = self.directories.path(of: definition.name).map { Array("\($0)/".utf8) }
-    let bound = self.table()
-    for entry in bound {
-      if let place, entry.name.bytes.starts(with: place) { known[entry.inode] = entry.name }
+  private func leftSockets(of definition: WorkerDefinition, among bound: UnixSockets) -> [WorkerLeftover] {
+    var left: [UInt32: ByteString] = [:]
+    for inode in self.sockets.removeValue(forKey: definition.name) ?? [] {
+      left[inode] = bound.name(of: inode)
     }
-    let left = Set(bound.map(\.inode)).intersection(known.keys)
+    if let place = self.directories.path(of: definition.name) {
+      for entry in bound.beginning(with: Array("\(place)/".utf8)) { left[entry.inode] = entry.name }
+    }
     guard !left.isEmpty else { return [] }
-    let owners = try? SocketOwners.findEverywhere(left)
-    return left.sorted().map { inode in
+    let owners = try? SocketOwners.findEverywhere(Set(left.keys))
+    return left.sorted { $0.key < $1.key }.map { inode, name in
       let holders = (owners?.owners[inode] ?? []).map { "pid \($0)" }.joined(separator: ", ")
       return WorkerLeftover(
-        worker: definition.name, what: "the socket \((known[inode] ?? "").printable)",
+        worker: definition.name, what: "the socket \(name.printable)",
         failure: "held by \(holders.isEmpty ? "an unknown process" : holders)")
     }
   }

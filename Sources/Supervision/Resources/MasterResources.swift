@@ -11,7 +11,10 @@ extension Master {
   func resourcesEnded(_ worker: WorkerRecord) {
     guard let resources = self.resources, worker.definition.hasResources else { return }
     let others = self.workers.filter { $0 !== worker && $0.leader != nil }.map(\.definition)
-    self.tell(resources.ended(worker.definition, others: others))
+    // A thousand that end together are one look.
+    let bound = self.boundSockets ?? resources.boundSockets()
+    self.boundSockets = bound
+    self.tell(resources.ended(worker.definition, others: others, bound: bound))
   }
 
   /// What could not be removed counts as a cleanup that failed.

@@ -5,10 +5,17 @@ package protocol WorkerResources: AnyObject {
   /// The worker is about to be ended: which sockets its processes have is known only as long as they live.
   func stopping(_ definition: WorkerDefinition, members: [ProcessIdentifier])
 
+  /// The bound Unix sockets there are now. Costs a line for each of them, whoever's it is.
+  func boundSockets() -> UnixSockets
+
   /// Nobody of the worker is left: removes what it has left, and says what that was.
   ///
-  /// - Parameter others: Who runs now.
-  func ended(_ definition: WorkerDefinition, others: [WorkerDefinition]) -> [WorkerLeftover]
+  /// - Parameters:
+  ///   - others: Who runs now.
+  ///   - bound: Looked at after the last of the worker had ended: until then they are its own.
+  func ended(
+    _ definition: WorkerDefinition, others: [WorkerDefinition], bound: UnixSockets
+  ) -> [WorkerLeftover]
 
   /// Brings to its end what is still being removed; blocks for a few seconds at most. Returns what is left.
   func finish() -> [WorkerLeftover]

@@ -5,23 +5,30 @@ internal import ProcCtl
 public struct StopBudget: Sendable, Equatable {
   /// What one worker can take. All workers are ended at the same time.
   public struct Worker: Sendable, Equatable {
+    /// The worker's name.
     public var name: String
     /// Its steps in order, the last of them KILL, with the longest time the kernel then gets.
     public var steps: [Step]
     /// For its port to become free, and for who still has it to be ended; zero without one.
     public var port: Duration
 
+    /// All steps, and the port.
     public var total: Duration { self.steps.reduce(self.port) { $0 + $1.wait } }
   }
 
+  /// One step of ending a worker, with its longest time.
   public struct Step: Sendable, Equatable {
     /// `POST /shutdown`, or a signal's name.
     public var name: String
+    /// The longest it is waited for.
     public var wait: Duration
   }
 
+  /// One cleanup, with its longest time.
   public struct Cleanup: Sendable, Equatable {
+    /// The cleanup's name.
     public var name: String
+    /// Its timeout, and the time to end it and what it leaves.
     public var longest: Duration
   }
 
@@ -29,6 +36,7 @@ public struct StopBudget: Sendable, Equatable {
   public var workers: [Worker]
   /// For what belongs to no worker, or could not be ended with its own, and for workers' directories.
   public var sweep: Duration
+  /// For all cleanups, which run one after the other.
   public var cleanups: Duration
 
   /// The one everybody else may have to wait for; the first of them if there are several.
@@ -38,6 +46,7 @@ public struct StopBudget: Sendable, Equatable {
     }
   }
 
+  /// All of it: the slowest worker, the sweep and the cleanups.
   public var total: Duration { (self.slowest?.total ?? .zero) + self.sweep + self.cleanups }
 
   /// TERM, its grace, KILL.
@@ -52,6 +61,7 @@ public struct StopBudget: Sendable, Equatable {
     self.cleanups = cleanups
   }
 
+  /// Adds up what the configuration allows; nothing is looked up.
   public init(_ configuration: MasterConfiguration) {
     self.init(
       workers: configuration.workers, timeouts: configuration.shutdown,

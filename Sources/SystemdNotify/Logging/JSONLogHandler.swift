@@ -9,8 +9,10 @@ public struct JSONLogHandler: FieldedLogHandler, Sendable {
   private let output: any LogDestination
   private let now: @Sendable () -> LogTime
   var fields: LogFields
+  /// The least important level that the logger passes on to this.
   public var logLevel: Logger.Level
 
+  /// Creates a handler; give it to `LoggingSystem.bootstrap` or to a `Logger`.
   public init(
     label: String, output: LogOutput = .standardError, level: Logger.Level = .info,
     metadataProvider: Logger.MetadataProvider? = nil
@@ -30,6 +32,7 @@ public struct JSONLogHandler: FieldedLogHandler, Sendable {
     self.logLevel = level
   }
 
+  /// Writes one line. May be called from any thread.
   public func log(event: LogEvent) {
     var time: [UInt8] = []
     self.now().append(to: &time)

@@ -11,6 +11,7 @@ public struct JournalLogHandler: LogHandler, Sendable {
   private let send: @Sendable (JournalEntry) -> Bool
   private var fallback: TextLogHandler
   private var fields: LogFields
+  /// The least important level that the logger passes on to this.
   public var logLevel: Logger.Level
 
   /// - Parameters:
@@ -47,6 +48,7 @@ public struct JournalLogHandler: LogHandler, Sendable {
     access("/run/systemd/journal/socket", W_OK) == 0
   }
 
+  /// What goes with every event.
   public var metadata: Logger.Metadata {
     get { self.fields.metadata }
     set {
@@ -55,6 +57,7 @@ public struct JournalLogHandler: LogHandler, Sendable {
     }
   }
 
+  /// Adds what the task at hand knows to every event.
   public var metadataProvider: Logger.MetadataProvider? {
     get { self.fields.provider }
     set {
@@ -63,6 +66,7 @@ public struct JournalLogHandler: LogHandler, Sendable {
     }
   }
 
+  /// One entry of ``metadata``.
   public subscript(metadataKey key: String) -> Logger.MetadataValue? {
     get { self.fields.metadata[key] }
     set {
@@ -71,6 +75,8 @@ public struct JournalLogHandler: LogHandler, Sendable {
     }
   }
 
+  /// Sends one entry to the journal, or a line to the fallback if it is not taken. May be called from any
+  /// thread.
   public func log(event: LogEvent) {
     var entry = JournalEntry()
     entry.add("MESSAGE", "\(event.message)")

@@ -28,6 +28,7 @@ public final class LogOutput: Sendable {
     self.state = Mutex(State(descriptor: descriptor))
   }
 
+  /// Standard error, one for the whole process: lines of several handlers do not mix.
   public static let standardError = LogOutput(.standardError)
 
   /// Writes to another descriptor from now on, as after a rotation.

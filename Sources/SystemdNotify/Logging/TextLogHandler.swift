@@ -13,6 +13,7 @@ public struct TextLogHandler: FieldedLogHandler, Sendable {
   private let toJournal: Bool
   private let now: @Sendable () -> LogTime
   var fields: LogFields
+  /// The least important level that the logger passes on to this.
   public var logLevel: Logger.Level
 
   /// - Parameter toJournal: Whether the output is a journal stream; see ``JournalStream``.
@@ -38,6 +39,7 @@ public struct TextLogHandler: FieldedLogHandler, Sendable {
     self.logLevel = level
   }
 
+  /// Writes one line. May be called from any thread.
   public func log(event: LogEvent) {
     var line: [UInt8] = []
     if self.toJournal {

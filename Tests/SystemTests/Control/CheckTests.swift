@@ -56,6 +56,90 @@ extension SystemTests {
       }
     }
 
+    @Test("who does not exist is named, with file and line, and so is a group")
+    func accounts() async throws {
+      try await withSession { session in
+        func warnings(_ text: String) async throws -> [Substring] {
+          let file = Bytes(try session.write(text, to: "procctl.toml"))
+          let check = try await session.procctl("check", file).end()
+          #expect(check.ending == .exited(0), "\(check.errors)")
+          #expect(try await session.procctl("run", "--check", file).end().errors == check.errors)
+          return check.errors.split(separator: "\n")
+        }
+        let file = session.path("procctl.toml")
+        #expect(
+          try await warnings(
+            """
+            [master]
+            log-format = "text"
+            user = "no-such-user-here"
+            [workers.a]
+            command = ["sh"]
+            [workers.b]
+            command = ["sh"]
+            user = "nor-such"
+            [workers.c]
+            command = ["sh"]
+            group = "no-such-group"
+
+            """)
+            == [
+              "warning: \(file):3: [master] user: there is no user \"no-such-user-here\"",
+              "warning: \(file):8: worker \"b\": there is no user \"nor-such\"",
+              "warning: \(file):11: worker \"c\": there is no group \"no-such-group\"",
+            ])
+        _ = try session.write("{\"repositories\": {\"r\": {\"path\": \"/\"}}}", to: "repositories.json")
+        #expect(
+          try await warnings(
+            "[repositories]\nfile = \"repositories.json\"\ncommand = [\"sh\"]\nuser = \"nor-such\"\n")
+            == ["warning: \(file):4: worker \"r\": there is no user \"nor-such\""])
+        // The control: one that exists, and whom we are.
+        #expect(try await warnings("[workers.a]\ncommand = [\"sh\"]\n").isEmpty)
+      }
+    }
+
+    @Test(
+      "who cannot be become with the rights there are is named, with file and line",
+      .needs(.root, "root can become everybody"))
+    func rights() async throws {
+      try await withSession { session in
+        try #require(chmod(session.directory, 0o777) == 0)
+        let setpriv = try #require(Programs.find("setpriv"))
+        let program = Bytes(try session.publicCopy(of: Programs.procctl))
+        let file = session.path("procctl.toml")
+        let asNobody: [Bytes] = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+        func warnings(_ text: String, as rights: [Bytes]) async throws -> [Substring] {
+          _ = try session.write(text, to: "procctl.toml")
+          let check = try await session.start(
+            Launch(setpriv, rights + [program, "check", Bytes(file)])
+          ).end()
+          #expect(check.ending == .exited(0), "\(check.errors)")
+          return check.errors.split(separator: "\n")
+        }
+        let master = "[master]\nuser = \"daemon\"\n[workers.a]\ncommand = [\"sh\"]\n"
+        #expect(
+          try await warnings(master, as: asNobody) == [
+            "warning: \(file):2: [master] user: user 65534, who runs this, cannot become user 1, group 1,"
+              + " without setgid, setuid: Operation not permitted"
+          ])
+        let worker = "[workers.a]\ncommand = [\"sh\"]\nuser = \"daemon\"\n"
+        #expect(
+          try await warnings(worker, as: asNobody) == [
+            "warning: \(file):3: worker \"a\": user 65534, who runs this, cannot start it as user 1, group 1,"
+              + " without setgid, setuid"
+          ])
+        // What the master becomes must be able to start its workers.
+        let both = "[master]\nuser = \"daemon\"\n[workers.a]\ncommand = [\"sh\"]\nuser = \"nobody\"\n"
+        let lacking = try await warnings(both, as: ["--bounding-set=-sys_ptrace", "--inh-caps=-all"])
+        #expect(lacking.count == 1 && lacking.first?.contains("sys_ptrace (worker \"a\", user") == true)
+        #expect(lacking.first?.hasPrefix("warning: \(file):2: [master] user: ") == true, "\(lacking)")
+        // The control: root.
+        for text in [master, worker, both] {
+          #expect(try await warnings(text, as: ["--inh-caps=-all"]).isEmpty)
+        }
+      }
+    }
+
     @Test("says what run --check says, and refuses what it refuses")
     func sameAsRun() async throws {
       try await withSession { session in

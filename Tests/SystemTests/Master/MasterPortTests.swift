@@ -109,6 +109,57 @@ extension SystemTests {
       }
     }
 
+    @Test("force-foreign ends nobody before a start: the worker is blocked, and starts when the port is free")
+    func forcedBeforeStart() async throws {
+      try await withSession { session in
+        let port = try session.freePort()
+        let fifo = try session.announcements()
+        let stranger = try session.workload(
+          ["listen", Bytes("\(port)"), "tell", Bytes(fifo.path), "stranger", "hold"])
+        _ = try await fifo.expect("stranger")
+        let master = try MasterRun(
+          session, preamble: "[shutdown]\nforce-foreign = true", [self.lender(session, port, Self.stop)])
+        try await master.expect("alpha blocked: port \(port) is held by pid \(stranger.pid) (")
+        let log = master.said
+        #expect(!log.contains("as force-foreign says"), "\(log)")
+        #expect(ProcTable.process(stranger.pid)?.isZombie == false)
+        stranger.send(SIGKILL)
+        try await stranger.end()
+        // The control: at the stop its like is ended.
+        let other = try session.workload(
+          [
+            "exit-on", "TERM", "7", "borrow", Bytes(session.path("lend")), Bytes(fifo.path), "borrowing",
+            "tell", Bytes(fifo.path), "has",
+          ])
+        _ = try await fifo.expect("borrowing", "has")
+        try await master.allReady()
+        let result = try await master.stop().result
+        #expect(result.ending == .exited(0), "\(result.errors)")
+        #expect(result.errors.contains("as force-foreign says: pid \(other.pid) ("))
+        #expect(try await other.end().ending == .exited(7))
+      }
+    }
+
+    @Test("a master told to stop while a stranger keeps its worker from starting leaves the stranger alone")
+    func forcedWhileBlocked() async throws {
+      try await withSession { session in
+        let port = try session.freePort()
+        let fifo = try session.announcements()
+        let stranger = try session.workload(
+          ["listen", Bytes("\(port)"), "tell", Bytes(fifo.path), "stranger", "hold"])
+        _ = try await fifo.expect("stranger")
+        let master = try MasterRun(
+          session, preamble: "[shutdown]\nforce-foreign = true",
+          [TestWorker("alpha", ["listen", "{port}"], port: port)])
+        try await master.expect("alpha blocked: port \(port) is held by pid \(stranger.pid) (")
+        let result = try await master.stop().result
+        #expect(result.ending == .exited(0), "\(result.errors)")
+        #expect(ProcTable.process(stranger.pid)?.isZombie == false)
+        stranger.send(SIGKILL)
+        try await stranger.end()
+      }
+    }
+
     @Test("force-foreign spares who has started the master")
     func forcedAncestor() async throws {
       try await withSession { session in
