@@ -72,13 +72,15 @@ struct KillGroupCommand: Verb {
         return ExitStatus.usage
       }
     }
+    var listening: [(port: UInt16, sockets: Set<UInt32>)] = []
     for port in self.port {
-      let holders = try PortGuard.holders(of: port, kernel: kernel)
-      if holders.isEmpty {
+      let holders = try PortGuard.listeners(on: port, kernel: kernel)
+      listening.append((port, holders.sockets))
+      if holders.processes.isEmpty {
         Message.error("kill-group: nobody we can see listens on port \(port)")
         return ExitStatus.noSuchTarget
       }
-      for holder in holders { try parts.add(holder: holder) }
+      for holder in holders.processes { try parts.add(holder: holder) }
     }
 
     let loop = try EventLoop()
@@ -99,8 +101,13 @@ struct KillGroupCommand: Verb {
     }
     try loop.run()
     guard let result else { throw ProcessError(.eventLoop, doing: "wait for the processes") }
-    reporter.ended(stop.everyone.map(\.process), result)
-    return result.isEmpty ? ExitStatus.success : ExitStatus.failed
+    // Somebody whom we may not look into may have the same socket.
+    var held: [String] = []
+    for (port, sockets) in listening {
+      if let text = try PortGuard.stillListening(sockets, on: port) { held.append(text) }
+    }
+    reporter.ended(stop.everyone.map(\.process), result, heldPorts: held)
+    return result.isEmpty && held.isEmpty ? ExitStatus.success : ExitStatus.failed
   }
 }
 

@@ -233,6 +233,39 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "--port is not done while the socket is somebody's who cannot be seen",
+      .needs(.root, "a server of another user"), .needs(.program("setpriv"), "to be nobody"))
+    func portSharedWithOthers() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let setpriv = try #require(Programs.find("setpriv"))
+        let nobody: [Bytes] = ["--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        let workload = Bytes(try session.publicWorkload())
+        let procctl = Bytes(try session.publicCopy(of: Programs.procctl))
+        // This test has the socket, too, and is root's; and then it has not.
+        for isShared in [true, false] {
+          var socket: LoopbackSocket? = try LoopbackSocket(listens: true)
+          let port = try #require(socket?.port)
+          var launch = Launch(setpriv, nobody + [workload, "tell", Bytes(fifo.path), "server", "hold"])
+          if let socket { launch.passed = [(own: socket.descriptor, as: 3)] }
+          _ = try session.start(launch)
+          try await fifo.expect("server")
+          if !isShared { socket = nil }
+          let result = try await session.start(
+            Launch(setpriv, nobody + [procctl, "kill-group", "--json", "--port", "\(port)"])
+          ).end()
+          #expect(result.ending == .exited(isShared ? 125 : 0), "\(result.errors)")
+          #expect(result.errors.contains("port \(port) held by ") == isShared, "\(result.errors)")
+          #expect(self.living(session).isEmpty, "what it could end it has ended")
+          let report = try json(result.outputText)
+          #expect(report["ended"] as? Bool == !isShared)
+          #expect((report["held_ports"] as? [String])?.count == (isShared ? 1 : 0))
+          withExtendedLifetime(socket) {}
+        }
+      }
+    }
+
     @Test("--port ends who listens there, with all that belongs to it")
     func port() async throws {
       try await withSession { session in
