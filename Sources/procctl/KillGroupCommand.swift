@@ -59,6 +59,8 @@ struct KillGroupCommand: Verb {
 
   private func stop() throws(ProcessError) -> Int32 {
     let kernel = LinuxKernel()
+    // Without /proc, or with another pid namespace's, nobody would be there.
+    try kernel.verifyView()
     let workers = try KnownWorker.all(kernel: kernel)
     var parts = StopParts(scope: self.scope, workers: workers, kernel: kernel)
     for text in self.targets {
@@ -74,13 +76,15 @@ struct KillGroupCommand: Verb {
         return ExitStatus.usage
       }
     }
+    var listening: [(port: UInt16, sockets: Set<UInt32>)] = []
     for port in self.port {
-      let holders = try PortGuard.holders(of: port, kernel: kernel)
-      if holders.isEmpty {
+      let holders = try PortGuard.listeners(on: port, kernel: kernel)
+      listening.append((port, holders.sockets))
+      if holders.processes.isEmpty {
         Message.error("kill-group: nobody we can see listens on port \(port)")
         return ExitStatus.noSuchTarget
       }
-      for holder in holders { try parts.add(holder: holder) }
+      for holder in holders.processes { try parts.add(holder: holder) }
     }
 
     let loop = try EventLoop()
@@ -101,8 +105,13 @@ struct KillGroupCommand: Verb {
     }
     try loop.run()
     guard let result else { throw ProcessError(.eventLoop, doing: "wait for the processes") }
-    reporter.ended(stop.everyone.map(\.process), result)
-    return result.isEmpty ? ExitStatus.success : ExitStatus.failed
+    // Somebody whom we may not look into may have the same socket.
+    var held: [String] = []
+    for (port, sockets) in listening {
+      if let text = try PortGuard.stillListening(sockets, on: port) { held.append(text) }
+    }
+    reporter.ended(stop.everyone.map(\.process), result, heldPorts: held)
+    return result.isEmpty && held.isEmpty ? ExitStatus.success : ExitStatus.failed
   }
 }
 

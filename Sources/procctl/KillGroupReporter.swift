@@ -11,6 +11,7 @@ struct KillGroupReporter {
     var ended: Bool
     var processes: [ProcessRecord]
     var survivors: [ProcessRecord]
+    var held_ports: [String]
     var last_signal: String?
     var seconds: Double
   }
@@ -29,15 +30,16 @@ struct KillGroupReporter {
     for root in members where !known.contains(root.parent) { show(root, depth: 0) }
   }
 
-  func ended(_ members: [ProcessStatus], _ result: StopResult) {
+  func ended(_ members: [ProcessStatus], _ result: StopResult, heldPorts: [String]) {
     if self.json {
       JSONLine.write(
         Report(
-          ended: result.isEmpty, processes: members.map { self.record($0) },
-          survivors: result.survivors.map { ProcessRecord($0) },
+          ended: result.isEmpty && heldPorts.isEmpty, processes: members.map { self.record($0) },
+          survivors: result.survivors.map { ProcessRecord($0) }, held_ports: heldPorts,
           last_signal: result.lastSignal?.description, seconds: result.duration.inSeconds), to: 1)
     }
     for survivor in result.survivors { Message.error("survived: \(survivor)") }
+    for port in heldPorts { Message.error("kill-group: port \(port)") }
     if let error = result.unverified {
       Message.error("kill-group: find out whether somebody is left: \(error)")
     }

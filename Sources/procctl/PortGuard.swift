@@ -27,13 +27,31 @@ enum PortGuard {
     }
   }
 
-  /// The processes that listen on the port.
-  static func holders(of port: UInt16, kernel: any Kernel) throws(ProcessError) -> [ProcessStatus] {
-    guard case .held(let holders) = try PortCheck().state(of: port) else { return [] }
-    var processes: [ProcessStatus] = []
-    for pid in Set(holders.filter { $0.state == .listen }.compactMap(\.pid)) {
-      if let status = try kernel.status(of: pid) { processes.append(status) }
+  /// Who listens on a port.
+  struct Listeners {
+    /// As far as they may be looked into.
+    var processes: [ProcessStatus]
+    /// Each by its inode, which no other socket has while it is there.
+    var sockets: Set<UInt32>
+  }
+
+  static func listeners(on port: UInt16, kernel: any Kernel) throws(ProcessError) -> Listeners {
+    var listeners = Listeners(processes: [], sockets: [])
+    guard let facts = try PortCheck().facts(of: [port])[port] else { return listeners }
+    listeners.sockets = Set(facts.entries.filter { $0.state == .listen }.map(\.inode)).subtracting([0])
+    for pid in Set(listeners.sockets.flatMap { facts.owners.owners[$0] ?? [] }).sorted() {
+      if let status = try kernel.status(of: pid) { listeners.processes.append(status) }
     }
-    return processes
+    return listeners
+  }
+
+  /// The port with who has it, as text, if one of these sockets still listens there; nil if another one does,
+  /// or none: whose server is started again may have it.
+  static func stillListening(_ sockets: Set<UInt32>, on port: UInt16) throws(ProcessError) -> String? {
+    guard let facts = try PortCheck().facts(of: [port])[port],
+      facts.entries.contains(where: { $0.state == .listen && sockets.contains($0.inode) }),
+      case .held(let holders) = facts.verdict
+    else { return nil }
+    return "\(port) \(PortState.held(holders.map { $0.described() }))"
   }
 }

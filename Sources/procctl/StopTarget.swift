@@ -72,10 +72,15 @@ enum StopTarget {
       expected = parsed
     }
     guard let status = try kernel.status(of: ProcessIdentifier(number)) else {
+      let here = LinuxKernel()
+      if try here.hidesProcesses(), here.exists(ProcessIdentifier(number)) {
+        throw ProcessError(.inspect, doing: "look at process \(number), which /proc hides (hidepid)")
+      }
       return .missing("no process \(number)")
     }
     // Kernel threads: kthreadd is 2, and the parent of all others.
-    let kthreadd = try kernel.status(of: ProcessIdentifier(2)).map { $0.name == "kthreadd" } ?? false
+    let second = try kernel.status(of: ProcessIdentifier(2), listedBelow: ProcessIdentifier(0))
+    let kthreadd = second.map { $0.name == "kthreadd" } ?? false
     if kthreadd, number == 2 || status.parent.value == 2 {
       return .refused("refused: \(text) is a thread of the kernel")
     }

@@ -24,6 +24,9 @@ public struct ProcessStatus: Hashable, Sendable {
     public static let traced = State(letter: UInt8(ascii: "t"))
     /// `X`: on its way out.
     public static let dead = State(letter: UInt8(ascii: "X"))
+    /// None of the kernel's: /proc hides the process (hidepid, proc(5)), which is there. Its start time is
+    /// taken to be 0, which is nobody's.
+    public static let unseen = State(letter: UInt8(ascii: "?"))
 
     /// The letter.
     public var description: String { String(UnicodeScalar(self.letter)) }

@@ -18,6 +18,13 @@ package protocol Kernel: AnyObject {
   /// The process as /proc shows it; nil once it is reaped.
   func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus?
 
+  /// The same of a process that was just listed among the parent's children. Where /proc hides it
+  /// (hidepid, proc(5)) it is there all the same, and no more than that can be said of it: its state is
+  /// ``ProcessStatus/State/unseen`` then.
+  func status(
+    of process: ProcessIdentifier, listedBelow parent: ProcessIdentifier
+  ) throws(ProcessError) -> ProcessStatus?
+
   /// The direct children, zombies among them; empty if the process is gone.
   func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier]
 
@@ -84,6 +91,10 @@ package enum SignalDelivery: Equatable, Sendable {
 }
 
 extension Kernel {
+  package func status(
+    of process: ProcessIdentifier, listedBelow parent: ProcessIdentifier
+  ) throws(ProcessError) -> ProcessStatus? { try self.status(of: process) }
+
   package func urgently(_ body: () -> Void) { body() }
 
   package func childrenByOrigin() throws(ProcessError) -> ChildrenByOrigin? {
@@ -100,27 +111,32 @@ extension Kernel {
     for _ in 0..<16 {
       let new = try self.children(of: root).filter { !seen.contains($0) }
       if new.isEmpty { break }
-      try self.collect(below: new, into: &found, seen: &seen)
+      try self.collect(new, below: root, into: &found, seen: &seen)
     }
     return found
   }
 
-  /// These processes and all below them, parents before children.
+  /// These children of ours and all below them, parents before children.
   package func descendants(below roots: [ProcessIdentifier]) throws(ProcessError) -> [ProcessStatus] {
     var found: [ProcessStatus] = []
     var seen: Set<ProcessIdentifier> = []
-    try self.collect(below: roots, into: &found, seen: &seen)
+    try self.collect(roots, below: self.selfIdentifier, into: &found, seen: &seen)
     return found
   }
 
   private func collect(
-    below roots: [ProcessIdentifier], into found: inout [ProcessStatus], seen: inout Set<ProcessIdentifier>
+    _ roots: [ProcessIdentifier], below parent: ProcessIdentifier, into found: inout [ProcessStatus],
+    seen: inout Set<ProcessIdentifier>
   ) throws(ProcessError) {
-    var queue = roots
+    var queue = roots.map { (process: $0, parent: parent) }
     while let next = queue.popLast() {
-      guard seen.insert(next).inserted, let status = try self.status(of: next) else { continue }
+      guard seen.insert(next.process).inserted,
+        let status = try self.status(of: next.process, listedBelow: next.parent)
+      else { continue }
       found.append(status)
-      if !status.isDead { queue += try self.children(of: next) }
+      // Whom an unseen one has started comes to us once it has ended.
+      guard !status.isDead, status.state != .unseen else { continue }
+      queue += try self.children(of: next.process).map { ($0, next.process) }
     }
   }
 
@@ -130,8 +146,10 @@ extension Kernel {
   package func ancestry() throws(ProcessError) -> Set<ProcessIdentity> {
     var found: Set<ProcessIdentity> = []
     var next = self.selfIdentifier
-    // Beyond process 1, and beyond the border of a pid namespace, is 0.
-    while next.value > 0, let status = try self.status(of: next), found.insert(status.identity).inserted {
+    // Beyond process 1, and beyond the border of a pid namespace, is 0; above one whom /proc hides, nobody knows.
+    while next.value > 0, let status = try self.status(of: next, listedBelow: ProcessIdentifier(0)),
+      found.insert(status.identity).inserted
+    {
       next = status.parent
     }
     return found

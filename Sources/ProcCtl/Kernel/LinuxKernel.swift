@@ -78,6 +78,47 @@ package final class LinuxKernel: Kernel {
     try self.read("/proc/\(process)/stat", limit: 4096).flatMap { ProcessStatus(parsing: $0) }
   }
 
+  private var knownToHide: Bool?
+
+  /// Whether /proc hides processes of others from those who may not trace them (hidepid, proc(5)).
+  ///
+  /// - Throws: `ProcessError` with code `.inspect`.
+  package func hidesProcesses() throws(ProcessError) -> Bool {
+    if let known = self.knownToHide { return known }
+    let mounts = try self.read("/proc/self/mountinfo") ?? []
+    let hides = ProcMount.hidePid(mountinfo: String(decoding: mounts, as: UTF8.self)) != nil
+    self.knownToHide = hides
+    return hides
+  }
+
+  package func status(
+    of process: ProcessIdentifier, listedBelow parent: ProcessIdentifier
+  ) throws(ProcessError) -> ProcessStatus? {
+    do throws(ProcessError) {
+      if let status = try self.status(of: process) { return status }
+      guard try self.hidesProcesses() else { return nil }
+    } catch {
+      guard error.underlyingError?.meansForbidden == true, try self.hidesProcesses() else { throw error }
+    }
+    guard self.exists(process) else { return nil }
+    var state = ProcessStatus.State.unseen
+    if parent == self.selfIdentifier {
+      errno = 0
+      let ended = self.peekExit(of: process)
+      if ended == nil, errno == ECHILD { return nil }
+      if ended != nil { state = .zombie }
+    }
+    return ProcessStatus(
+      identity: ProcessIdentity(processIdentifier: process, startTime: 0), name: "?", state: state,
+      parent: parent, processGroup: ProcessIdentifier(getpgid(process.value)),
+      session: ProcessIdentifier(getsid(process.value)))
+  }
+
+  /// Whether anybody has the number, a zombie perhaps; /proc is not asked.
+  package func exists(_ process: ProcessIdentifier) -> Bool {
+    kill(process.value, 0) == 0 || errno == EPERM
+  }
+
   package func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] {
     // A child belongs to the thread that made it, and an orphan to the subreaper's
     // main thread or, if that has exited, to another one.
@@ -212,13 +253,20 @@ package final class LinuxKernel: Kernel {
     guard descriptor >= 0 else {
       if errno == ESRCH || errno == EINVAL { return .gone }
       // Out of descriptors or no pidfd in this kernel: check, then send.
-      guard try self.status(of: pid)?.identity == process.identity else { return .gone }
+      guard try self.isStill(process) else { return .gone }
       return try self.delivery(of: kill(pid.value, signal.rawValue), signal, pid)
     }
     defer { close(descriptor) }
-    guard try self.status(of: pid)?.identity == process.identity else { return .gone }
+    guard try self.isStill(process) else { return .gone }
     return try self.delivery(
       of: cprocctl_pidfd_send_signal(descriptor, signal.rawValue, 0), signal, pid)
+  }
+
+  /// Whether the number is that process's, while a pidfd keeps it from being dealt out again.
+  private func isStill(_ process: ProcessStatus) throws(ProcessError) -> Bool {
+    let pid = process.processIdentifier
+    if process.state == .unseen { return try self.children(of: process.parent).contains(pid) }
+    return try self.status(of: pid)?.identity == process.identity
   }
 
   package func send(

@@ -53,6 +53,8 @@ package final class ForeignStop {
   private var places: [ProcessIdentity: Place] = [:]
   /// Why each of them was found, the first time.
   private var reasons: [ProcessIdentity: StopSelection.Reason] = [:]
+  /// Those whom /proc hides, until they have ended.
+  private var unseen: [ProcessIdentity: ProcessStatus] = [:]
   /// Everyone there ever was, in the order of their finding.
   package private(set) var everyone: [(process: ProcessStatus, place: Place)] = []
   /// The last signal each root's processes got.
@@ -116,7 +118,38 @@ package final class ForeignStop {
         self.note(member, part: index)
       }
     }
-    return members
+    // First, because who they are is known by a parent that lives.
+    return try self.unseen(below: members, among: processes) + members
+  }
+
+  /// Children of members whom /proc does not list (hidepid, proc(5)). Once found they are members until
+  /// they have ended: who has lost the parent is found no more.
+  private func unseen(
+    below members: [ProcessStatus], among processes: [ProcessStatus]
+  ) throws(ProcessError) -> [ProcessStatus] {
+    guard try self.kernel.hidesProcesses() else { return [] }
+    var found: [ProcessIdentity: ProcessStatus] = [:]
+    let listed = Set(processes.map(\.processIdentifier))
+    for member in members {
+      for child in try self.kernel.children(of: member.processIdentifier) where !listed.contains(child) {
+        guard
+          let status = try self.kernel.status(of: child, listedBelow: member.processIdentifier),
+          status.state == .unseen, let place = self.places[member.identity],
+          self.parts[place.part].selection.reaches(status, from: member),
+          !self.exempt.contains(where: { $0.processIdentifier == child })
+        else { continue }
+        found[status.identity] = status
+        guard self.places[status.identity] == nil else { continue }
+        self.places[status.identity] = place
+        self.reasons[status.identity] = .child(of: member.processIdentifier)
+        self.everyone.append((status, place))
+      }
+    }
+    for (identity, status) in self.unseen where found[identity] == nil {
+      if self.kernel.exists(identity.processIdentifier) { found[identity] = status }
+    }
+    self.unseen = found
+    return found.values.sorted { $0.processIdentifier < $1.processIdentifier }
   }
 
   private func cgroupMembers(of part: Part) throws(ProcessError) -> [ProcessIdentifier: Int] {
@@ -192,7 +225,31 @@ package final class ForeignStop {
     for member in members {
       if let place = self.places[member.identity] { self.lastSignals[place] = signal }
     }
-    return self.kernel.send(signal, toAll: members)
+    let refused = self.kernel.send(signal, toAll: members.filter { $0.state != .unseen })
+    return self.sendToUnseen(signal, members) + refused
+  }
+
+  /// By the descriptor that was opened while its parent lived: with that gone, nothing else tells
+  /// whose the number is.
+  private func sendToUnseen(
+    _ signal: Signal, _ members: [ProcessStatus]
+  ) -> [(ProcessStatus, ProcessError)] {
+    var refused: [(ProcessStatus, ProcessError)] = []
+    for member in members where member.state == .unseen {
+      guard let descriptor = self.watched[member.identity] else { continue }
+      for each in signal.needsContinue ? [signal, .continue] : [signal]
+      where cprocctl_pidfd_send_signal(descriptor.rawValue, each.rawValue, 0) != 0 && errno != ESRCH {
+        let error = Errno(rawValue: errno)
+        refused.append(
+          (
+            member,
+            ProcessError(
+              .signal, doing: "send \(each)", underlyingError: error,
+              processIdentifier: member.processIdentifier)
+          ))
+      }
+    }
+    return refused
   }
 
   /// What is forked meanwhile dies too. What cannot be killed like that gets the signal one by one.
@@ -218,9 +275,17 @@ package final class ForeignStop {
       guard raw >= 0 else { continue }
       let descriptor = FileDescriptor(rawValue: raw)
       let identity = member.identity
+      // It is the one that was found only if it was still there when the descriptor was.
+      if member.state == .unseen,
+        (try? self.kernel.children(of: member.parent).contains(member.processIdentifier)) != true
+      {
+        close(raw)
+        continue
+      }
       do throws(ProcessError) {
         try self.loop.watch(descriptor, for: .readable) { [self] _ in
           self.unwatch(identity)
+          self.unseen[identity] = nil
           self.lookSoon()
         }
         self.watched[identity] = descriptor

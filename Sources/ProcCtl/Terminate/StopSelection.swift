@@ -105,6 +105,15 @@ package struct StopSelection: Sendable {
   /// Whose the process is, and why, if the last look selected it.
   package func membership(of process: ProcessIdentity) -> Membership? { self.known[process] }
 
+  /// Whether a child of one who is selected is selected, too.
+  package func reaches(_ child: ProcessStatus, from parent: ProcessStatus) -> Bool {
+    switch self.scope {
+    case .group: child.processGroup == parent.processGroup
+    case .session: child.session == parent.session
+    case .tree: true
+    }
+  }
+
   /// Everyone selected who still runs.
   ///
   /// - Parameters:

@@ -28,6 +28,7 @@ public struct Survivor: Sendable, Hashable, CustomStringConvertible {
     let channel = (try? ProcFile.read("/proc/\(process.processIdentifier)/wchan", limit: 256))
       .map { String(decoding: $0, as: UTF8.self) }
     var hindrance = Survivor.hindrance(of: process.processIdentifier, waitingIn: channel)
+    if process.state == .unseen { hindrance = "hidden by the way /proc is mounted (hidepid)" }
     if hindrance == nil, process.isDead { hindrance = Survivor.neglect(of: process) }
     self.init(
       process: process, waitChannel: channel == "0" || channel == "" ? nil : channel, refusal: refusal,

@@ -111,6 +111,29 @@ extension SystemTests {
       }
     }
 
+    @Test(
+      "without /proc it says that it is blind, not that nobody is there",
+      .needs(.root, "to hide /proc from it"), .needs(.program("unshare"), "mounts of its own"))
+    func blind() async throws {
+      try await withSession { session in
+        let tree = try await self.tree(session)
+        for hide in ["mount -t tmpfs none /proc", "true"] {
+          let result = try await session.start(
+            Launch(
+              try #require(Programs.find("unshare")),
+              [
+                "--mount", "--propagation", "private", "/bin/sh", "-ec", Bytes("\(hide); exec \"$0\" \"$@\""),
+                Bytes(Programs.procctl), "kill-group", tree.target,
+              ])
+          ).end()
+          #expect(result.ending == .exited(hide == "true" ? 0 : 125), "\(result.errors)")
+          #expect(result.errors.contains("/proc") == (hide != "true"), "\(result.errors)")
+          #expect(self.living(session).count == (hide == "true" ? 0 : 3))
+        }
+        #expect(try await tree.process.end().ending == .signaled(SIGTERM))
+      }
+    }
+
     @Test("control: kill -- -PGID leaves the escaped one")
     func control() async throws {
       try await withSession { session in
@@ -207,6 +230,39 @@ extension SystemTests {
         let ended = (report["processes"] as? [[String: Any]] ?? []).compactMap { $0["pid"] as? Int }
         #expect(Set(ended) == Set([tree.leader, tree.member, tree.escaped].map { Int($0) }))
         #expect((report["survivors"] as? [Any])?.isEmpty == true)
+      }
+    }
+
+    @Test(
+      "--port is not done while the socket is somebody's who cannot be seen",
+      .needs(.root, "a server of another user"), .needs(.program("setpriv"), "to be nobody"))
+    func portSharedWithOthers() async throws {
+      try await withSession { session in
+        let fifo = try session.announcements()
+        let setpriv = try #require(Programs.find("setpriv"))
+        let nobody: [Bytes] = ["--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        let workload = Bytes(try session.publicWorkload())
+        let procctl = Bytes(try session.publicCopy(of: Programs.procctl))
+        // This test has the socket, too, and is root's; and then it has not.
+        for isShared in [true, false] {
+          var socket: LoopbackSocket? = try LoopbackSocket(listens: true)
+          let port = try #require(socket?.port)
+          var launch = Launch(setpriv, nobody + [workload, "tell", Bytes(fifo.path), "server", "hold"])
+          if let socket { launch.passed = [(own: socket.descriptor, as: 3)] }
+          _ = try session.start(launch)
+          try await fifo.expect("server")
+          if !isShared { socket = nil }
+          let result = try await session.start(
+            Launch(setpriv, nobody + [procctl, "kill-group", "--json", "--port", "\(port)"])
+          ).end()
+          #expect(result.ending == .exited(isShared ? 125 : 0), "\(result.errors)")
+          #expect(result.errors.contains("port \(port) held by ") == isShared, "\(result.errors)")
+          #expect(self.living(session).isEmpty, "what it could end it has ended")
+          let report = try json(result.outputText)
+          #expect(report["ended"] as? Bool == !isShared)
+          #expect((report["held_ports"] as? [String])?.count == (isShared ? 1 : 0))
+          withExtendedLifetime(socket) {}
+        }
       }
     }
 

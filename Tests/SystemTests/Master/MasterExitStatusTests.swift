@@ -55,7 +55,7 @@ extension SystemTests {
           // With set-user-ID it becomes root for good below a master that is nobody.
           let program = try session.publicWorkload()
           try #require(chmod(program, 0o4755) == 0)
-          let words = [program, "daemonize", "user", "0", "tell", fifo.path, "left", "end", "exit", "0"]
+          let words = [program, "user", "0", "daemonize", "tell", fifo.path, "left", "end", "exit", "0"]
           let command = words.map { "\"\($0)\"" }.joined(separator: ", ")
           var worker = TestWorker("calm", ["hold"], "contain = \"session\"")
           worker.command[0] = program
