@@ -5,6 +5,7 @@ import Logging
 import Synchronization
 import SystemPackage
 import SystemdNotify
+import TemporaryFiles
 import Testing
 
 /// Collects what a handler writes.

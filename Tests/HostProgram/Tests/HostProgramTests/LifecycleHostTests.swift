@@ -104,6 +104,9 @@ import Testing
       """.write(to: configuration, atomically: true, encoding: .utf8)
       self.process.executableURL = try Host.program()
       self.process.arguments = [try Host.procctl(), configuration.path]
+      // Its record is not to be left among the machine's own.
+      self.process.environment = ProcessInfo.processInfo.environment.merging(
+        ["STATE_DIRECTORY": directory.path, "XDG_RUNTIME_DIR": directory.path]) { $1 }
       self.process.standardInput = FileHandle.nullDevice
       self.process.standardOutput = self.pipe
       self.process.standardError = self.pipe
