@@ -82,7 +82,9 @@ extension SystemTests {
         let client = try RawClient(port: health)
         let early = try await client.get("/readyz")
         #expect(early.status == 503)
-        #expect(early.body.contains("{\"name\":\"slow\",\"state\":\"starting\"}"), "\(early.body)")
+        let missing =
+          #"{"name":"slow","state":"starting","trouble":"none of its processes has sent READY=1"}"#
+        #expect(early.body.contains(missing), "\(early.body)")
         #expect(!early.body.contains("\"name\":\"fast\""))
         try fifo.open()
         try await master.allReady()

@@ -115,9 +115,9 @@ extension SystemTests {
 
     private func crash(_ containment: Containment, name: String, signal: Int32) async throws {
       try await withSession { session in
-        // Where the fourth line since is logged: the signals have begun.
+        // Some have their signal, and some do not.
         let result = try await self.stop(
-          session, containment, [Fault("write", about: "2", .nth(4), "crash:\(name)")])
+          session, containment, [Fault("pidfd_send_signal", .nth(2), "crash:\(name)")])
         #expect(result.ending == .signaled(signal))
         try await session.until("nobody is left") { session.members().isEmpty }
         #expect(result.errors.contains("dying of a fault of its own"), "\(result.errors)")
