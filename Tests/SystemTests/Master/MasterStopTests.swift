@@ -303,7 +303,9 @@ extension SystemTests {
         try await fifo.expect("daemon", "leader")
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(3), "\(result.errors)")
-        #expect(took < .seconds(3))
+        // On a busy machine it may never live long enough for its environment to be read. Then nobody but
+        // a cgroup or a guard knows whose it is, and it is ended with what belongs to no worker: five seconds.
+        #expect(took < (containment == .session ? .seconds(8) : .seconds(3)))
       }
     }
 
