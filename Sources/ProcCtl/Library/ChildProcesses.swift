@@ -56,16 +56,18 @@ public final class ChildProcesses: Sendable {
     _ command: Command, leftovers: Escalation = .standard()
   ) async throws(ProcessError) -> ChildProcess {
     let table = self.table
-    let result: Result<LoopConfined<Child>, ProcessError> = await withCheckedContinuation { continuation in
-      self.loop.perform {
-        continuation.resume(
-          returning: Result { () throws(ProcessError) in
-            LoopConfined(try table.value.spawn(command, leftovers: leftovers))
-          })
+    let result: Result<(ProcessIdentity, LoopConfined<Child>), ProcessError> =
+      await withCheckedContinuation { continuation in
+        self.loop.perform {
+          continuation.resume(
+            returning: Result { () throws(ProcessError) in
+              let child = try table.value.spawn(command, leftovers: leftovers)
+              return (child.identity, LoopConfined(child))
+            })
+        }
       }
-    }
-    let child = try result.get()
-    return ChildProcess(identity: child.value.identity, child: child, owner: self)
+    let (identity, child) = try result.get()
+    return ChildProcess(identity: identity, child: child, owner: self)
   }
 
   func wait(for child: LoopConfined<Child>) async -> ProcessEnd {
