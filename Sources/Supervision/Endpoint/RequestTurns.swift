@@ -60,8 +60,11 @@ final class RequestTurns<Request> {
     self.isScheduled = false
     guard !self.isClosed, self.connection.isOpen, !self.requests.isEmpty else { return }
     let request = self.requests.removeFirst()
-    self.whenUsed?()
-    self.answer?(request)
-    self.goOn()
+    // If the other side has gone, the answer closes the connection, and with that it would be nobody's.
+    withExtendedLifetime(self.connection) {
+      self.whenUsed?()
+      self.answer?(request)
+      self.goOn()
+    }
   }
 }
