@@ -256,10 +256,7 @@ extension SystemTests {
       try await withSession { session in
         let master = try MasterRun(session, [TestWorker("alpha", ["hold"])])
         try await master.allReady()
-        let limited = try await session.start(
-          Launch("/usr/bin/prlimit", ["--pid", "\(master.pid)", "--fsize=1:1"])
-        ).end()
-        try #require(limited.ending == .exited(0), "\(limited.errors)")
+        try await session.fillDisk(of: master.pid)
         let (result, _) = try await master.stop()
         #expect(result.ending == .exited(0))
         #expect(result.errors.components(of: "no record of this shutdown: write ") == 1)
