@@ -124,11 +124,11 @@ extension SystemTests {
         record = run.record
         // What can be removed at no time may stay, but not in silence.
         let isLasting = faults.contains { $0.lasts || $0.call == "flock" }
-        let leaks = try await run.leaks()
-        let silent = leaks.filter { !(isLasting && $0.isNamed(in: result?.errors ?? "")) }
-        let problems = silent.map(\.what) + (result.map { self.lies($0, faults) } ?? ["it hangs"])
-        if !problems.isEmpty { Issue.record(describe(faults, problems, result)) }
-        if !leaks.isEmpty || result == nil { try await session.sweep() }
+        try await run.judge(result) {
+          isLasting && $0.isNamed(in: result?.errors ?? "")
+        } lies: {
+          self.lies($0, faults)
+        }
       }
       return record
     }
