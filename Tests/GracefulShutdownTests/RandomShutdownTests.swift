@@ -86,11 +86,14 @@ import Testing
     }
     let longest = coordinator.longestShutdown + .seconds(10) * plan.cleanups.count { $0 == .registersAnother }
 
+    // Until all have asked for it: with nothing to wait for it would be over before.
+    let held = try coordinator.beginRequest("held")
     let reports = (0..<3).map { _ in Task { await coordinator.report } }
     let initiations = await withTaskGroup(of: Bool.self) { group in
       for number in 0..<4 { group.addTask { coordinator.initiate(reason: ShutdownReason("\(number)")) } }
       return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
     }
+    held.end()
     for (kind, token) in tokens where kind == .endsDuring { Task { token.end() } }
     let leaving = registrations
     Task { for registration in leaving { registration.remove() } }
