@@ -58,7 +58,7 @@ enum StopTarget {
       return .refused("@\(text) is a worker of several masters; say which one:\(choices)")
     }
     guard let worker = running.first else {
-      return .missing("worker \(named.map(\.description).joined(separator: "; ")) does not run")
+      return .missing("does not run: \(named.map(\.description).joined(separator: "; "))")
     }
     return .worker(worker)
   }

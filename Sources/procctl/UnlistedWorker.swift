@@ -26,29 +26,29 @@ enum UnlistedWorker {
     return try self.pastFate(of: selector)
   }
 
-  /// By the histories that masters keep. Of their configurations these know only what the names of the
-  /// files tell.
+  /// By the histories that masters keep.
   private static func pastFate(of selector: KnownWorker.Selector) throws(ProcessError) -> Fate {
     let directories = RecordDirectory.candidates(nil)
     let boot = try RecordedProcess.currentBoot()
     var gone: String?
     for name in RecordDirectory.names(in: directories, ending: HistoryFile.ending) {
       guard let (history, masterLives) = try HistoryFile.newest(in: directories, name: name),
-        history.workers.contains(selector.worker), let last = history.events(of: "").last,
-        selector.matches(master: last.pid, name: name)
+        history.workers.contains(selector.worker), let last = history.events(of: "").last
       else { continue }
+      let configuration = history.configuration ?? name.configuration
+      guard selector.matches(master: last.pid ?? 0, configuration: configuration) else { continue }
       if masterLives {
         return .unknown(
-          "a master that runs has a worker \(selector.worker) (\(Self.name(name.configuration))), but no "
+          "a master that runs has a worker \(selector.worker) (\(Self.name(configuration))), but no "
             + "ledger of that is there: who belongs to it cannot be told")
       }
       let isOtherBoot = last.boot.map { $0 != boot } ?? false
       guard last.kind == .masterEnded || isOtherBoot else {
         return .unknown(
-          "the last master with a worker \(selector.worker) (\(Self.name(name.configuration))) did not end "
+          "the last master with a worker \(selector.worker) (\(Self.name(configuration))) did not end "
             + "in order, and no ledger of it is there: whether anybody is left cannot be told")
       }
-      gone = gone ?? Self.name(name.configuration)
+      gone = gone ?? Self.name(configuration)
     }
     if let gone { return .gone("worker \(selector.worker) does not run: its master (\(gone)) has ended") }
     return .gone("no master that we can find has a worker @\(selector.text)")

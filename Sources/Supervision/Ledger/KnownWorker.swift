@@ -57,8 +57,8 @@ package struct KnownWorker: Sendable {
 
   /// How a person tells it from others of its name.
   package var description: String {
-    let state = self.masterLives ? "" : ", which is gone"
-    return "@\(self.master.processIdentifier)/\(self.name), of \(self.configuration)\(state)"
+    let state = self.masterLives ? "" : ", whose master is gone"
+    return "@\(self.master.processIdentifier)/\(self.name) of \(self.configuration)\(state)"
   }
 
   // MARK: Who belongs to it
@@ -147,14 +147,6 @@ package struct KnownWorker: Sendable {
     package func matches(master number: Int32, configuration: String) -> Bool {
       guard let master = self.master else { return true }
       return Int32(master) == number || Self.matches(master, configuration: configuration)
-    }
-
-    /// Whether a master is meant of whose configuration only the name of a file tells.
-    package func matches(master number: Int32?, name: LedgerName) -> Bool {
-      guard let master = self.master else { return true }
-      if let wanted = Int32(master) { return wanted == number }
-      let file = LedgerName.canonical(FilePath(master))
-      return LedgerName(of: file).file(ending: "") == name.file(ending: "")
     }
 
     /// `web.toml` and `procctl/web.toml` are `/etc/procctl/web.toml`, and `eb.toml` is not.

@@ -55,6 +55,7 @@ final class MasterRecorder: MasterObserver {
     var event = WorkerEvent(worker: "", at: self.wallClock, kind: kind)
     event.pid = self.kernel.selfIdentifier.value
     event.boot = try? RecordedProcess.currentBoot()
+    event.configuration = self.name.configuration
     return event
   }
 

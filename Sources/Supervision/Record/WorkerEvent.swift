@@ -65,6 +65,8 @@ package struct WorkerEvent: Codable, Sendable, Equatable {
   package var times: Int?
   /// Of a master's own events: ``RecordedProcess/currentBoot()``.
   package var boot: String?
+  /// Of a master's own events: its configuration, as ``LedgerName`` has it.
+  package var configuration: String?
 
   package init(worker: String, at: Microseconds, kind: Kind) {
     self.worker = worker
@@ -74,7 +76,7 @@ package struct WorkerEvent: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case worker, at, kind, pid, port, start, after, cause, command, signal, sent, reason, next, times
-    case boot
+    case boot, configuration
     case wasReady = "was_ready"
     case exitStatus = "exit_status"
     case coreDumped = "core_dumped"
@@ -108,6 +110,7 @@ package struct WorkerEvent: Codable, Sendable, Equatable {
     add(.next, self.next?.count)
     add(.times, self.times)
     add(.boot, self.boot)
+    add(.configuration, self.configuration)
     text.close("}")
     return text.bytes + [UInt8(ascii: "\n")]
   }
