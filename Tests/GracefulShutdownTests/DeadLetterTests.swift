@@ -1,5 +1,6 @@
 import Foundation
 import GracefulShutdown
+import Synchronization
 import SystemPackage
 import TemporaryFiles
 import Testing
@@ -136,7 +137,19 @@ import Testing
     }
   }
 
-  @Test func aHandlerThatHangsIsAFailureAndOnlyOneTriesAtATime() async throws {
+  @Test func aHandlerThatHangsIsAFailure() async throws {
+    try await withTemporaryDirectory { directory in
+      let file = DeadLetterFile(directory.appending("letters"))
+      let gate = Gate()
+      try file.append(self.letter("one"))
+      file.handle("handler") { _ in await gate.wait() }
+      let retried = try await file.retry(timeout: .milliseconds(300))
+      #expect(retried.failed.map(\.failure) == ["not done after 0.300 s"])
+      gate.open()
+    }
+  }
+
+  @Test func onlyOneTriesAtATime() async throws {
     try await withTemporaryDirectory { directory in
       let path = directory.appending("letters")
       let file = DeadLetterFile(path)
@@ -147,13 +160,41 @@ import Testing
         recorder.add("begun")
         await gate.wait()
       }
-      let first = Task { try await file.retry(timeout: .seconds(2)) }
+      let first = Task { try await file.retry(timeout: .seconds(600)) }
       await recorder.until { $0 == ["begun"] }
       // Another instance, as another process would have.
       let error = await #expect(throws: DeadLetterError.self) { try await DeadLetterFile(path).retry() }
       #expect(error?.code == .busy)
-      #expect(try await first.value.failed.map(\.failure) == ["not done after 2.000 s"])
       gate.open()
+      #expect(try await first.value.succeeded.map(\.cleanup) == ["one"])
+      // The control: now it may.
+      #expect(try await DeadLetterFile(path).retry().failed.isEmpty)
+    }
+  }
+
+  /// As a child of this program has it between its fork and its exec.
+  @Test func whoHasInheritedTheLockDoesNotKeepIt() async throws {
+    try await withTemporaryDirectory { directory in
+      let path = directory.appending("letters")
+      let file = DeadLetterFile(path)
+      let inherited = Mutex<[FileDescriptor]>([])
+      try file.append(self.letter("one"))
+      file.handle("handler") { _ in
+        for number in TemporaryDirectory.names(in: "/proc/self/fd").compactMap({ Int32($0) }) {
+          var buffer = [CChar](repeating: 0, count: 4096)
+          let count = readlink("/proc/self/fd/\(number)", &buffer, buffer.count)
+          let target = String(
+            decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+          guard target == "\(path).lock" else { continue }
+          let copy = try FileDescriptor(rawValue: number).duplicate()
+          inherited.withLock { $0.append(copy) }
+        }
+      }
+      #expect(try await file.retry().succeeded.count == 1)
+      #expect(inherited.withLock { !$0.isEmpty })
+      try file.append(self.letter("two"))
+      #expect(try await file.retry().succeeded.map(\.cleanup) == ["two"])
+      for descriptor in inherited.withLock({ $0 }) { try descriptor.close() }
     }
   }
 

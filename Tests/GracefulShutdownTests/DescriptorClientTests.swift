@@ -79,13 +79,17 @@ import Testing
     let (server, client) = try self.tcpPair()
     let other = try self.socketPair()
     let inode = self.inode(other.server)
-    let timeouts = ShutdownTimeouts(clients: .seconds(2))
-    let coordinator = ShutdownCoordinator(timeouts: timeouts, logger: .silent)
+    // Time passes only once the other has left.
+    let clock = VirtualClock()
+    let coordinator = ShutdownCoordinator(logger: .silent, clock: clock)
     _ = try coordinator.register(DescriptorClient(server, name: "stays", ownership: .owned))
     _ = try coordinator.register(DescriptorClient(other.server, name: "leaves"))
     try other.client.close()
     #expect(self.canSend(client))
     coordinator.initiate(reason: "test")
+    for await statistics in coordinator.progress where statistics.clientsConnected == 1 { break }
+    await clock.untilSomethingSleeps(for: .seconds(10))
+    clock.advance(by: .seconds(10))
     let report = await coordinator.report
     #expect(report.clients.dropped == 1)
     #expect(report.clients.left + report.clients.closed == 1)

@@ -43,7 +43,7 @@ import Testing
     let scene = try Scene(plan)
     let longest =
       scene.coordinator.longestShutdown + .seconds(10) * plan.cleanups.count { $0 == .registersAnother }
-    let course = await scene.play()
+    let course = try await scene.play()
     return await self.complaints(of: course, plan, scene, longest: longest)
   }
 
@@ -106,13 +106,16 @@ import Testing
     }
 
     /// The shutdown in virtual time, begun by several at once.
-    func play() async -> Course {
+    func play() async throws -> Course {
       let (clock, coordinator) = (self.clock, self.coordinator)
+      // Until all have asked for it: with nothing to wait for it would be over before.
+      let held = try coordinator.beginRequest("held")
       let reports = (0..<3).map { _ in Task { await coordinator.report } }
       let initiations = await withTaskGroup(of: Bool.self) { group in
         for number in 0..<4 { group.addTask { coordinator.initiate(reason: ShutdownReason("\(number)")) } }
         return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
       }
+      held.end()
       for (kind, token) in self.tokens where kind == .endsDuring { Task { token.end() } }
       let leaving = self.registrations
       Task { for registration in leaving { registration.remove() } }

@@ -37,8 +37,14 @@ import Testing
 
   /// Somebody else in the program waits for any child and takes what is ours.
   @Test func aStolenStatusIsNoHang() async throws {
-    let child = try await self.children.spawn(
-      self.shell("setsid sleep 50 & read line < /dev/null; sleep 0.2"))
+    // Who reaps it decides whether what it leaves is found: in a session of its own, and adopted by somebody
+    // else. It ends with its input, which ends with this test.
+    let gate = try Pipe()
+    defer { try? gate.writeEnd.close() }
+    var command = self.shell("setsid cat <&3 & sleep 0.2")
+    command.passedDescriptors = [.init(source: gate.readEnd, target: FileDescriptor(rawValue: 3))]
+    let child = try await self.children.spawn(command)
+    try gate.readEnd.close()
     let pid = child.processIdentifier
     let stolen = await Task.detached { () -> Bool in
       var status: Int32 = 0
@@ -66,7 +72,7 @@ import Testing
     var command = self.shell("cat <&3 & exit 5")
     command.passedDescriptors = [.init(source: gate.readEnd, target: FileDescriptor(rawValue: 3))]
     let child = try await self.children.spawn(
-      command, leftovers: Escalation(steps: [.init(.continue, wait: .seconds(20))]))
+      command, leftovers: Escalation(steps: [.init(.continue, wait: .seconds(600))]))
     try gate.readEnd.close()
     var information = siginfo_t()
     #expect(waitid(P_PID, UInt32(child.processIdentifier.value), &information, WEXITED) == 0)

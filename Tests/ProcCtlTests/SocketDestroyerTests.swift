@@ -18,7 +18,7 @@ struct SocketDestroyerTests {
 
   /// What reading gives within some seconds: 0 at the end, else the error.
   private func outcome(of socket: TestSocket) -> Int32 {
-    cprocctl_set_receive_timeout(socket.descriptor, 10)
+    cprocctl_set_receive_timeout(socket.descriptor, 60)
     var byte: UInt8 = 0
     return recv(socket.descriptor, &byte, 1, 0) < 0 ? errno : 0
   }

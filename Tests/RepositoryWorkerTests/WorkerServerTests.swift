@@ -13,13 +13,15 @@ import Testing
     let port: Int
     let run: Task<ShutdownReport, Never>
 
+    /// - Parameter connectionTimeout: Too long to pass unnoticed: the test would take longer than it may.
     init(
       _ test: TestService = TestService(), on socket: ListeningSocket = .address(host: "127.0.0.1", port: 0),
-      requestTimeout: Duration = .seconds(30)
+      requestTimeout: Duration = .seconds(30), connectionTimeout: Duration = .seconds(600)
     ) async throws {
       self.test = test
       let server = try await WorkerServer.start(
-        on: socket, service: test.service, logger: .silent, requestTimeout: requestTimeout)
+        on: socket, service: test.service, logger: .silent, requestTimeout: requestTimeout,
+        connectionTimeout: connectionTimeout)
       self.server = server
       guard let port = server.port else { throw Unexpected("no port") }
       self.port = port
@@ -163,12 +165,10 @@ import Testing
     await idle.read { $0.hasSuffix("}") }
     let silent = try await RawConnection.connect(to: running.port)
     let stopping = try await RawConnection.connect(to: running.port)
-    let began = ContinuousClock.now
     try await stopping.send("POST /shutdown HTTP/1.1\r\nHost: localhost\r\n\r\n")
     let answer = await stopping.readToEnd()
     let report = await running.run.value
-    #expect(ContinuousClock.now - began < .milliseconds(900), "the last phase was not ended by force")
-    #expect(report.isClean)
+    #expect(report.isClean, "the last phase was not ended by force")
     #expect(answer.hasPrefix("HTTP/1.1 202 Accepted\r\n"))
     #expect(answer.contains("\r\nContent-Type: application/json\r\n"))
     #expect(
@@ -213,7 +213,7 @@ import Testing
   }
 
   @Test func aClientThatNeverReadsIsDroppedInTheEnd() async throws {
-    let running = try await Running()
+    let running = try await Running(connectionTimeout: .milliseconds(300))
     let connection = try await RawConnection.connect(to: running.port)
     // Half a request: it is never complete, so its connection is not idle.
     try await connection.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
@@ -222,7 +222,6 @@ import Testing
     await other.read { $0.hasSuffix("}") }
     let report = await running.stop()
     #expect(report.failures.map(\.name) == ["connections"])
-    #expect(report.duration < .seconds(5))
     #expect(await connection.readToEnd() == "")
   }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite("Connection attempts", .serialized)
 struct ProbeConnectionTests {
   private func connect(
-    to address: SocketAddress, within limit: Duration = .seconds(10)
+    to address: SocketAddress, within limit: Duration = .seconds(60)
   ) throws -> ConnectionAttempt.Outcome {
     try onLoop { loop, done in
       ConnectionAttempt(
@@ -29,7 +29,7 @@ struct ProbeConnectionTests {
     var greeting = [UInt8](repeating: 0, count: 5)
     #expect(fcntlFlags(descriptor) & O_NONBLOCK != 0)
     var entry = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
-    #expect(poll(&entry, 1, 10_000) == 1)
+    #expect(poll(&entry, 1, 60_000) == 1)
     #expect(try greeting.withUnsafeMutableBytes { try descriptor.read(into: $0) } == 5)
     #expect(greeting == Array("hello".utf8))
     try descriptor.close()
@@ -91,7 +91,6 @@ struct ProbeConnectionTests {
     let took = start.duration(to: .now)
     #expect(outcome == .timedOut)
     #expect(took >= .milliseconds(150))
-    #expect(took < .seconds(5))
     #expect(try openClients(of: port) == 1)
   }
 
@@ -124,7 +123,7 @@ struct ProbeConnectionTests {
     for _ in 0..<20 {
       let outcome: ConnectionAttempt.Outcome = try onLoop { loop, done in
         let attempt = ConnectionAttempt(
-          on: loop, to: server.address, deadline: .now.advanced(by: .seconds(10)), completion: done)
+          on: loop, to: server.address, deadline: .now.advanced(by: .seconds(60)), completion: done)
         if beforeStart { attempt.cancel() }
         attempt.start()
         attempt.cancel()
@@ -136,7 +135,7 @@ struct ProbeConnectionTests {
     let unix = try ProbeTestServer(unixPath: "@procctl-cancel-\(getpid())") { $0.waitForEnd() }
     let outcome: ConnectionAttempt.Outcome = try onLoop { loop, done in
       let attempt = ConnectionAttempt(
-        on: loop, to: unix.address, deadline: .now.advanced(by: .seconds(10)), completion: done)
+        on: loop, to: unix.address, deadline: .now.advanced(by: .seconds(60)), completion: done)
       attempt.start()
       attempt.cancel()
     }
@@ -196,7 +195,7 @@ struct ProbeConnectionTests {
       for _ in 0..<20 {
         let outcome: ConnectionAttempt.Outcome = try onLoop { loop, done in
           ConnectionAttempt(
-            on: loop, to: .tcp(.loopbackV4, port: port), deadline: .now.advanced(by: .seconds(5)),
+            on: loop, to: .tcp(.loopbackV4, port: port), deadline: .now.advanced(by: .seconds(60)),
             completion: done
           ).start()
         }

@@ -162,10 +162,22 @@ func openClients(of port: UInt16) throws -> Int {
   return own.owners.count
 }
 
+/// What comes of it within a limit that is short because it has to pass. On a machine that stood still
+/// meanwhile it may not have come as far as expected: then again, with more time.
+func withinShortTime<Outcome: Equatable>(
+  _ limit: Duration, expecting expected: Outcome, _ body: (Duration) throws -> Outcome
+) rethrows -> Outcome {
+  for factor in [1, 5] {
+    let outcome = try body(limit * factor)
+    if outcome == expected { return outcome }
+  }
+  return try body(limit * 40)
+}
+
 /// Runs a loop of its own until the body's completion is called and everything
 /// due at that moment is done; a second call is recorded as an issue.
 func onLoop<Outcome>(
-  within limit: Duration = .seconds(20),
+  within limit: Duration = .seconds(120),
   _ body: (EventLoop, @escaping (Outcome) -> Void) throws -> Void
 ) throws -> Outcome {
   let loop = try EventLoop()

@@ -5,7 +5,7 @@ import SystemdNotify
 import Testing
 
 /// Waits for an event on a descriptor; false when the deadline passes first.
-func wait(for events: Int32, on descriptor: FileDescriptor, within milliseconds: Int32 = 10_000) -> Bool {
+func wait(for events: Int32, on descriptor: FileDescriptor, within milliseconds: Int32 = 60_000) -> Bool {
   var entry = pollfd(fd: descriptor.rawValue, events: Int16(events), revents: 0)
   while true {
     let count = poll(&entry, 1, milliseconds)
@@ -26,6 +26,14 @@ func receive(_ count: Int, from socket: NotifySocket) throws -> [SystemdNotify.N
 
 func transport(to socket: NotifySocket) throws -> DatagramTransport {
   DatagramTransport(to: try NotifyAddress(environmentValue: socket.environmentValue))
+}
+
+/// Runs the body with descriptors that are only the calling thread's from then on (unshare(2)).
+func inOwnDescriptorTable(_ body: () throws -> Void) throws {
+  let symbol = try #require(dlsym(nil, "unshare"))
+  let cloneFiles: Int32 = 0x400
+  try #require(unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Int32).self)(cloneFiles) == 0)
+  try body()
 }
 
 /// Two connected ends; the second hangs up when the last copy of the first is closed.

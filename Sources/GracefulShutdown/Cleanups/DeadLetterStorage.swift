@@ -14,7 +14,12 @@ struct DeadLetterStorage: Sendable {
   struct Claim: Sendable {
     fileprivate let descriptor: FileDescriptor
 
-    func release() { try? self.descriptor.close() }
+    func release() {
+      // Closing would not do while a child of this program is between its fork and its exec: it has the
+      // descriptor too, and with it the lock (flock(2)).
+      flock(self.descriptor.rawValue, LOCK_UN)
+      try? self.descriptor.close()
+    }
   }
 
   let path: FilePath

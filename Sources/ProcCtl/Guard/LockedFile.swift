@@ -151,6 +151,8 @@ package struct LockedFile {
 
   /// Lets go of the lock and leaves the file.
   package func close() {
+    // Closing alone would not do it while a child of ours is between its fork and its exec.
+    _ = flock(self.descriptor.rawValue, LOCK_UN)
     Glibc.close(self.descriptor.rawValue)
   }
 }

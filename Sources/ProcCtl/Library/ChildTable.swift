@@ -149,8 +149,9 @@ final class ChildTable {
 
   /// Adopted orphans end without anybody being told, so look from time to time.
   func lookForOrphans() {
-    guard let interval = self.policy.lookInterval else { return }
+    guard self.policy != .trackedOnly else { return }
     _ = self.orphans.collect(except: AwaitedChildren.current)
+    guard let interval = self.orphans.lookInterval else { return }
     _ = self.loop.schedule(at: self.loop.now.advanced(by: interval)) { [unowned self] in
       self.lookForOrphans()
     }

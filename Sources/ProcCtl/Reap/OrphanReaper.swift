@@ -6,13 +6,20 @@
 package struct OrphanReaper {
   private let kernel: any Kernel
   private let policy: ReapingPolicy
-  private var zombies: [ProcessIdentity: MonotonicInstant] = [:]
+  /// Those left to others, and for how long by now.
+  private var zombies: [ProcessIdentity: Duration] = [:]
+  private var lastLook: MonotonicInstant?
   /// Started here, and not forgotten when the thread that did so exits.
   private var started: Set<ProcessIdentity> = []
 
   package init(kernel: any Kernel, policy: ReapingPolicy) {
     self.kernel = kernel
     self.policy = policy
+  }
+
+  /// When to look again after a look; nil for never.
+  package var lookInterval: Duration? {
+    self.policy.lookInterval(waitsForOthers: !self.zombies.isEmpty)
   }
 
   /// Looks at all children once. Returns the pids it reaped.
@@ -32,9 +39,10 @@ package struct OrphanReaper {
   private mutating func collect(
     except tracked: Set<ProcessIdentifier>, into reaped: inout [ProcessIdentifier]
   ) throws(ProcessError) {
-    var seen: [ProcessIdentity: MonotonicInstant] = [:]
-    let now = self.kernel.now
     guard let children = try self.children() else { return }
+    var seen: [ProcessIdentity: Duration] = [:]
+    let now = self.kernel.now
+    let passed = min(self.lastLook?.duration(to: now) ?? .zero, self.policy.gracePart)
     var started: Set<ProcessIdentity> = []
     for child in children.started where !tracked.contains(child) {
       if let identity = try self.kernel.status(of: child)?.identity { started.insert(identity) }
@@ -46,14 +54,15 @@ package struct OrphanReaper {
         continue
       }
       guard status.isDead else { continue }
-      let since = self.zombies[status.identity] ?? now
-      if since.duration(to: now) >= self.policy.grace, self.kernel.reap(child) != nil {
+      let waited = self.zombies[status.identity].map { $0 + passed } ?? .zero
+      if waited >= self.policy.grace, self.kernel.reap(child) != nil {
         reaped.append(child)
       } else {
-        seen[status.identity] = since
+        seen[status.identity] = waited
       }
     }
     self.zombies = seen
+    self.lastLook = now
     self.started = started
   }
 

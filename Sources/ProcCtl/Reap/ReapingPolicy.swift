@@ -19,7 +19,8 @@ public struct ReapingPolicy: Sendable, Equatable {
   /// reaps the orphans it adopts, but leaves every child it does not know to
   /// others for the grace, which they need to collect their own.
   ///
-  /// The kernel tells nobody about an adoption, so this looks once per grace.
+  /// The kernel tells nobody about an adoption, so this looks once per grace, and oftener
+  /// while an ended one is left to others. Time in which the machine stands still counts little of the grace.
   ///
   /// A child that somebody else started on a thread other than the main one is
   /// never taken for an orphan, however late it is collected. On the main thread
@@ -37,14 +38,18 @@ public struct ReapingPolicy: Sendable, Equatable {
   /// it is seen. For programs in which nobody else starts processes.
   public static let exclusive = ReapingPolicy(kind: .exclusive)
 
-  /// How often to look for adopted orphans; nil for never.
-  var lookInterval: Duration? {
+  /// How often to look for adopted orphans, more often while one of them is left to others; nil for never.
+  func lookInterval(waitsForOthers: Bool) -> Duration? {
     switch self.kind {
     case .trackedOnly: nil
-    case .cooperative(let grace): grace
+    case .cooperative(let grace): waitsForOthers ? self.gracePart : grace
     case .exclusive: .milliseconds(100)
     }
   }
+
+  /// What the time between two looks counts at most. A machine that stands still keeps from collecting
+  /// theirs those, too, for whom the grace is.
+  var gracePart: Duration { self.grace / 4 }
 
   /// How long an unknown zombie is left to others.
   var grace: Duration {

@@ -10,16 +10,36 @@ enum Spawner {
   ///
   /// Returns after the exec, so a program that cannot be executed is an error here.
   static func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentifier {
-    let path = try ExecutableSearch.path(for: command)
+    let paths = try ExecutableSearch.paths(for: command)
     let arguments = [self.argumentZero(of: command)] + command.arguments
     let environment = command.environment.entries()
     return try ArgumentVector.withPointers(to: arguments) { (argv) throws(ProcessError) in
       try ArgumentVector.withPointers(to: environment) { (envp) throws(ProcessError) in
-        self.canUsePosixSpawn(command)
-          ? try self.spawnFast(command, path: path, arguments: argv, environment: envp)
-          : try self.spawnWithSetup(command, path: path, arguments: argv, environment: envp)
+        try self.firstExecutable(of: paths) { (path) throws(ProcessError) in
+          self.canUsePosixSpawn(command)
+            ? try self.spawnFast(command, path: path, arguments: argv, environment: envp)
+            : try self.spawnWithSetup(command, path: path, arguments: argv, environment: envp)
+        }
       }
     }
+  }
+
+  /// Spawns the first path that can be executed. If none can, the error is that of the first to which
+  /// permission was denied, else that of the first (execvp(3)).
+  private static func firstExecutable(
+    of paths: [[CChar]], spawn: ([CChar]) throws(ProcessError) -> ProcessIdentifier
+  ) throws(ProcessError) -> ProcessIdentifier {
+    var failure = ProcessError(.commandNotFound, doing: "find the command")
+    for (index, path) in paths.enumerated() {
+      do throws(ProcessError) {
+        return try spawn(path)
+      } catch {
+        guard ExecutableSearch.goesOn(after: error) else { throw error }
+        let isDenial = error.underlyingError == .permissionDenied
+        if index == 0 || (isDenial && failure.underlyingError != .permissionDenied) { failure = error }
+      }
+    }
+    throw failure
   }
 
   private typealias Vector = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>

@@ -7,9 +7,6 @@ internal import SystemPackage
 
 /// The HTTP server, from its socket to its end. One event loop serves all connections.
 package final class WorkerServer: Sendable {
-  /// For connections to end by themselves after the last response, before they are closed by force.
-  private static let connectionTimeout = Duration.seconds(1)
-
   private let service: WorkerService
   private let listener: any Channel
   private let connections: Connections
@@ -23,11 +20,14 @@ package final class WorkerServer: Sendable {
   /// Listens and serves from then on. Everything it opens is closed by the cleanups of the service's
   /// coordinator.
   ///
-  /// - Parameter requestTimeout: For a request to arrive once it has begun.
+  /// - Parameters:
+  ///   - requestTimeout: For a request to arrive once it has begun.
+  ///   - connectionTimeout: For connections to end by themselves after the last response, before they are
+  ///     closed by force.
   /// - Throws: `WorkerError` when it cannot listen there.
   package static func start(
     on socket: ListeningSocket, service: WorkerService, logger: Logger,
-    requestTimeout: Duration = .seconds(30)
+    requestTimeout: Duration = .seconds(30), connectionTimeout: Duration = .seconds(1)
   ) async throws(WorkerError) -> WorkerServer {
     let connections = Connections()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -58,7 +58,7 @@ package final class WorkerServer: Sendable {
       }
       let server = WorkerServer(
         service: service, listener: listener, connections: connections, isInherited: isInherited)
-      try server.addCleanups(group)
+      try server.addCleanups(group, connectionTimeout)
       logger.info("listening on \(listener.localAddress.map { "\($0)" } ?? "\(socket)")")
       return server
     } catch {
@@ -90,11 +90,13 @@ package final class WorkerServer: Sendable {
   }
 
   /// Run last first: no new connections, then none at all, then no event loop.
-  private func addCleanups(_ group: MultiThreadedEventLoopGroup) throws(ShutdownError) {
+  private func addCleanups(
+    _ group: MultiThreadedEventLoopGroup, _ connectionTimeout: Duration
+  ) throws(ShutdownError) {
     let listener = self.listener
     let connections = self.connections
     try self.shutdown.addCleanup("event loop") { try await group.shutdownGracefully() }
-    try self.shutdown.addCleanup("connections", timeout: WorkerServer.connectionTimeout) {
+    try self.shutdown.addCleanup("connections", timeout: connectionTimeout) {
       await connections.endAll()
     }
     try self.shutdown.addCleanup("listener") {

@@ -19,8 +19,6 @@ public final class LogOutput: Sendable {
     var footer = TerminalFooter()
   }
 
-  private static let patienceMilliseconds: Int32 = 200
-
   private let state: Mutex<State>
 
   /// - Parameter descriptor: Stays the caller's, and open for as long as this is used.
@@ -51,6 +49,9 @@ public final class LogOutput: Sendable {
   /// How many lines could not be written.
   public var droppedLines: UInt64 { self.state.withLock { $0.dropped } }
 
+  /// Whether a terminal whose output is held keeps nobody here: it could be opened anew.
+  package var neverWaits: Bool { self.state.withLock { $0.target.neverWaits } }
+
   /// Keeps these lines at the lower edge of a terminal, in place of those kept there before; none takes them
   /// away. Where there is no room at once, nothing is drawn.
   ///
@@ -61,7 +62,7 @@ public final class LogOutput: Sendable {
     self.state.withLock { state in
       let frame = state.footer.frame(showing: footer, rows: rows)
       guard !frame.isEmpty else { return }
-      state.footer.wrote(self.put(frame, to: &state, patience: 0), of: frame)
+      state.footer.wrote(self.put(frame, to: &state, patience: .none), of: frame)
     }
   }
 
@@ -75,27 +76,26 @@ public final class LogOutput: Sendable {
     self.state.withLock { state in
       let newline = UInt8(ascii: "\n")
       let bytes = state.midLine ? [newline] + line + [newline] : line + [newline]
-      let count = self.put(bytes, to: &state, patience: LogOutput.patienceMilliseconds)
+      let count = self.put(bytes, to: &state, patience: state.isStalled ? .none : .line)
       if count < bytes.count { state.dropped += 1 }
       state.midLine = count == bytes.count ? false : state.midLine || count > 0
     }
   }
 
   /// - Returns: How many bytes were taken.
-  private func put(_ bytes: [UInt8], to state: inout State, patience: Int32) -> Int {
+  private func put(_ bytes: [UInt8], to state: inout State, patience: WritePatience) -> Int {
+    var patience = patience
     var rest = bytes[...]
-    let end = SuspendingClock.now.advanced(by: .milliseconds(state.isStalled ? 0 : Int(patience)))
     while !rest.isEmpty {
-      let left = max(.zero, SuspendingClock.now.duration(to: end))
-      guard state.target.awaitRoom(milliseconds: Int32(left / .milliseconds(1))) else {
-        state.isStalled = true
-        break
-      }
+      let began = SuspendingClock.now
+      let hasRoom = state.target.awaitRoom(milliseconds: Int32(patience.nextWait / .milliseconds(1)))
+      patience.waited(began.duration(to: .now))
       do throws(Errno) {
+        guard hasRoom else { throw .wouldBlock }
         rest = rest.dropFirst(try state.target.write(rest))
         state.isStalled = false
-      } catch .wouldBlock where SuspendingClock.now < end {
-        // Somebody else has filled it in between.
+      } catch .wouldBlock where !patience.isOver {
+        // There may be room yet, or somebody else has filled it in between.
         continue
       } catch {
         state.isStalled = error == .wouldBlock

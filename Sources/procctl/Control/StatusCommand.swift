@@ -32,7 +32,8 @@ struct StatusCommand: Verb {
 
   func execute(command: [ByteString]?) -> Int32 {
     do throws(ControlledMasterChoice.Obstacle) {
-      let client = try ControlledMasterChoice.connect(control: self.control, configuration: self.config)
+      let client = try ControlledMasterChoice.connect(
+        control: self.control, configuration: self.config, argument: "its configuration")
       return self.ask(client)
     } catch {
       Message.error("status: \(error.text)")

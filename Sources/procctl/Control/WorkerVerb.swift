@@ -55,7 +55,8 @@ extension WorkerVerb {
   func execute(command: [ByteString]?) -> Int32 {
     do throws(ControlledMasterChoice.Obstacle) {
       let client = try ControlledMasterChoice.connect(
-        control: self.target.control, configuration: self.target.config)
+        control: self.target.control, configuration: self.target.config,
+        argument: "its configuration with --config")
       return self.ask(client)
     } catch {
       Message.error("\(Self.command.rawValue): \(error.text)")

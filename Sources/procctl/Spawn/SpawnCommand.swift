@@ -50,7 +50,7 @@ struct SpawnCommand: Verb {
   @Option(help: "A name by which kill-group finds it.")
   var name: String?
 
-  @Option(help: "How the processes are kept together: \(ContainmentChoice.allNames.joined(separator: ", ")).")
+  @Option(help: "How the processes are kept together.")
   var contain = ContainmentChoice.automatic
 
   @Option(help: "Run as this user, by name or number.", transform: OptionText.name)

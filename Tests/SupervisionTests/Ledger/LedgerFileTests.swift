@@ -55,6 +55,19 @@ import Testing
     }
   }
 
+  /// As a child of ours has it between its fork and its exec.
+  @Test func whoHasInheritedTheLockDoesNotKeepIt() throws {
+    try self.withDirectory { directory in
+      let path = directory.path.appending("locked")
+      let first = try LockedFile.open(path, creating: true)
+      let inherited = try first.descriptor.duplicate()
+      defer { try? inherited.close() }
+      #expect(throws: LockedFile.Obstacle.self) { _ = try LockedFile.open(path, creating: false) }
+      first.close()
+      try LockedFile.open(path, creating: false).remove()
+    }
+  }
+
   @Test func aLedgerOfAnotherConfigurationIsNotTouched() throws {
     try self.withDirectory { directory in
       let file = try self.file(directory)

@@ -247,7 +247,12 @@ extension SystemTests {
         let several = try await session.procctl("why", Bytes(worker)).end()
         #expect(several.ending == .exited(64) && several.output.isEmpty)
         #expect(
-          several.errors.contains("several masters have a worker") && several.errors.contains("other.toml"))
+          several.errors.contains("several masters have a worker"))
+        for file in [session.path("procctl.toml"), other] {
+          #expect(several.errors.contains("\n  \(file)\n"), "as it can be given to --config")
+          let chosen = try await session.procctl("why", "--config", Bytes(file), Bytes(worker)).end()
+          #expect(chosen.ending == .exited(0))
+        }
       }
     }
 

@@ -18,8 +18,9 @@ import ProcCtl
   static let childrenPerLibrary = 32
   static let grace = Duration.seconds(1)
   /// A zombie can just have missed one look, and is reaped by the look that finds it older than the grace.
-  static let reapingLimit = Self.grace * 2 + .seconds(2)
-  static let timeLimit = Duration.seconds(30)
+  /// The rest is for a machine that stands still for a while.
+  static let reapingLimit = Self.grace * 2 + .seconds(10)
+  static let timeLimit = Duration.seconds(60)
 
   @MainActor static func main() async {
     let arguments = CommandLine.arguments.dropFirst()

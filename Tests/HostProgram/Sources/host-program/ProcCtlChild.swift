@@ -5,7 +5,7 @@ import SystemPackage
 enum ProcCtlChild {
   /// What the child leaves is left alone until the test lets it go; the first
   /// signal of this only wakes it.
-  private static let patience = Escalation(steps: [Escalation.Step(.continue, wait: .seconds(30))])
+  private static let patience = Escalation(steps: [Escalation.Step(.continue, wait: .seconds(300))])
 
   static func run(
     _ plan: ChildPlan, _ streams: ChildStreams, in children: ChildProcesses
