@@ -43,7 +43,7 @@ struct StatusCommand: Verb {
 
   private func ask(_ client: ControlClient) -> Int32 {
     do {
-      let master = try client.masterStatus(within: Self.patience)
+      let master = try client.status(within: Self.patience)
       if self.json {
         JSONLine.write(master, to: 1)
       } else {

@@ -94,7 +94,7 @@ extension WorkerVerb {
   /// Who was not there in time. The master takes one call at a time on a connection: it is asked on another.
   private func overdue(at master: ControlClient) -> String {
     let limit = (self.target.timeout ?? .zero).text
-    guard let status = try? ControlClient(to: master.path).masterStatus(within: Self.patience) else {
+    guard let status = try? ControlClient(to: master.path).status(within: Self.patience) else {
       return ControlFailure.text(of: ControlClient.Failure.timedOut, from: master)
     }
     let late = status.workers.filter {

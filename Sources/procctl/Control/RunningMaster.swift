@@ -9,9 +9,6 @@ struct RunningMaster {
   /// What it says of itself; nil if it does not answer.
   let status: MasterStatusSnapshot?
 
-  private struct Answer: Codable { var master: MasterStatusSnapshot }
-  private struct Nothing: Codable {}
-
   /// A master that lives says so at once. They are asked together.
   private static let patience = Duration.seconds(2)
 
@@ -22,11 +19,11 @@ struct RunningMaster {
 
   /// Asks each of them who it is.
   static func asked(_ clients: [ControlClient]) -> [RunningMaster] {
-    let called = clients.map { (try? $0.send("Status", Nothing())) != nil }
+    let called = clients.map { (try? $0.askStatus()) != nil }
     let deadline = MonotonicInstant.now.advanced(by: self.patience)
     return zip(clients, called).map { client, isCalled in
-      let answer = isCalled ? try? client.reply(as: Answer.self, by: deadline).value : nil
-      return RunningMaster(socket: client.path, status: answer?.master)
+      RunningMaster(
+        socket: client.path, status: isCalled ? try? client.answeredStatus(by: deadline) : nil)
     }
   }
 
