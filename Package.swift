@@ -101,6 +101,10 @@ let package = Package(
       name: "repository-worker", dependencies: ["RepositoryWorker", argumentParser, logging, system],
       swiftSettings: strict),
 
+    // Here and not in Examples/adopting, which would have to build all of Supervision once more.
+    .executableTarget(
+      name: "supervising", dependencies: ["Supervision", "SystemdNotify", logging],
+      path: "Examples/supervising", swiftSettings: strict),
     .executableTarget(
       name: "test-workload", path: "Tests/Workload", cSettings: strictC),
     .target(

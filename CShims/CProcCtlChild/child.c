@@ -254,7 +254,7 @@ static int run_child(void *argument) {
     STAGE(DIRECTORY, setup->directory != NULL, chdir(setup->directory));
     STAGE(SIGNALS, 1, unblock_signals());
 
-    if (setup->path == NULL) _exit(0);
+    if (setup->path == NULL) return 0;
     execve(setup->path, setup->arguments, setup->environment);
     result->error = errno;
     result->stage = PROCCTL_STAGE_EXEC;

@@ -12,6 +12,8 @@ let package = Package(
     .executableTarget(name: "commands", dependencies: [.product(name: "ProcCtl", package: "procctl")]),
     .executableTarget(
       name: "server", dependencies: [.product(name: "GracefulShutdown", package: "procctl")]),
+    .executableTarget(
+      name: "notifying", dependencies: [.product(name: "SystemdNotify", package: "procctl")]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .executableTarget(
       name: "database-server",

@@ -40,39 +40,59 @@ import Testing
   }
 
   private func complaints(_ plan: Plan) async throws -> [String] {
+    let scene = try Scene(plan)
+    let longest =
+      scene.coordinator.longestShutdown + .seconds(10) * plan.cleanups.count { $0 == .registersAnother }
+    let course = try await scene.play()
+    return await self.complaints(of: course, plan, scene, longest: longest)
+  }
+
+  /// What a plan says, put together.
+  private struct Scene {
     let clock = VirtualClock()
     let recorder = Recorder()
     let never = Gate()
-    let configuration = ShutdownConfiguration(forcesAfterTimeout: plan.forces)
-    let coordinator = ShutdownCoordinator(configuration: configuration, logger: .silent, clock: clock)
+    let coordinator: ShutdownCoordinator
+    private var tokens: [(Plan.Request, RequestToken)] = []
+    /// Of the clients that leave by themselves.
+    private var registrations: [ShutdownRegistration] = []
 
-    var tokens: [(Plan.Request, RequestToken)] = []
-    for (index, kind) in plan.requests.enumerated() {
-      let token = try coordinator.beginRequest("request \(index)")
+    init(_ plan: Plan) throws {
+      self.coordinator = ShutdownCoordinator(
+        configuration: ShutdownConfiguration(forcesAfterTimeout: plan.forces), logger: .silent,
+        clock: self.clock)
+      for (index, kind) in plan.requests.enumerated() { try self.begin(kind, "request \(index)") }
+      for (index, kind) in plan.clients.enumerated() { try self.register(kind, "client \(index)") }
+      for (index, kind) in plan.cleanups.enumerated() { try self.add(kind, "cleanup \(index)") }
+    }
+
+    private mutating func begin(_ kind: Plan.Request, _ name: String) throws {
+      let token = try self.coordinator.beginRequest(name)
       if kind == .endsWhenCancelled { token.onCancel { [weak token] in token?.end() } }
       if kind == .endsBefore { token.end() }
-      tokens.append((kind, token))
+      self.tokens.append((kind, token))
     }
-    var registrations: [ShutdownRegistration] = []
-    for (index, kind) in plan.clients.enumerated() {
+
+    private mutating func register(_ kind: Plan.Client, _ name: String) throws {
       let behaviour: TestClient.Behaviour =
         switch kind {
         case .orderly: .orderly
-        case .leaves, .hangsInClose: .hangsInClose(never)
-        case .hangsInNotify: .hangsInNotify(never)
+        case .leaves, .hangsInClose: .hangsInClose(self.never)
+        case .hangsInNotify: .hangsInNotify(self.never)
         case .throwsInNotify: .throwsInNotify
         case .throwsInClose: .throwsInClose
         }
-      let client = TestClient(shutdownName: "client \(index)", behaviour: behaviour, recorder: recorder)
-      let registration = try coordinator.register(client)
-      if kind == .leaves { registrations.append(registration) }
+      let client = TestClient(shutdownName: name, behaviour: behaviour, recorder: self.recorder)
+      let registration = try self.coordinator.register(client)
+      if kind == .leaves { self.registrations.append(registration) }
     }
-    for (index, kind) in plan.cleanups.enumerated() {
-      let name = "cleanup \(index)"
+
+    private func add(_ kind: Plan.Cleanup, _ name: String) throws {
+      let (recorder, never) = (self.recorder, self.never)
       switch kind {
-      case .blocks: try coordinator.addBlockingCleanup(name) { recorder.add(name) }
+      case .blocks: try self.coordinator.addBlockingCleanup(name) { recorder.add(name) }
       default:
-        try coordinator.addCleanup(name) { [weak coordinator] in
+        try self.coordinator.addCleanup(name) { [weak coordinator] in
           recorder.add(name)
           switch kind {
           case .throws: throw TestFailure("broke")
@@ -84,40 +104,57 @@ import Testing
         }
       }
     }
-    let longest = coordinator.longestShutdown + .seconds(10) * plan.cleanups.count { $0 == .registersAnother }
 
-    // Until all have asked for it: with nothing to wait for it would be over before.
-    let held = try coordinator.beginRequest("held")
-    let reports = (0..<3).map { _ in Task { await coordinator.report } }
-    let initiations = await withTaskGroup(of: Bool.self) { group in
-      for number in 0..<4 { group.addTask { coordinator.initiate(reason: ShutdownReason("\(number)")) } }
-      return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
-    }
-    held.end()
-    for (kind, token) in tokens where kind == .endsDuring { Task { token.end() } }
-    let leaving = registrations
-    Task { for registration in leaving { registration.remove() } }
-    // Only the shutdown's own waits sleep on this clock, so going on to the next end of one is fair.
-    let time = Task {
-      while !Task.isCancelled {
-        for _ in 0..<30 { await Task.yield() }
-        clock.advanceToNextSleeper()
+    /// The shutdown in virtual time, begun by several at once.
+    func play() async throws -> Course {
+      let (clock, coordinator) = (self.clock, self.coordinator)
+      // Until all have asked for it: with nothing to wait for it would be over before.
+      let held = try coordinator.beginRequest("held")
+      let reports = (0..<3).map { _ in Task { await coordinator.report } }
+      let initiations = await withTaskGroup(of: Bool.self) { group in
+        for number in 0..<4 { group.addTask { coordinator.initiate(reason: ShutdownReason("\(number)")) } }
+        return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
       }
+      held.end()
+      for (kind, token) in self.tokens where kind == .endsDuring { Task { token.end() } }
+      let leaving = self.registrations
+      Task { for registration in leaving { registration.remove() } }
+      // Only the shutdown's own waits sleep on this clock, so going on to the next end of one is fair.
+      let time = Task {
+        while !Task.isCancelled {
+          for _ in 0..<30 { await Task.yield() }
+          clock.advanceToNextSleeper()
+        }
+      }
+      let report = await coordinator.report
+      var others: [ShutdownReport] = []
+      for other in reports { others.append(await other.value) }
+      time.cancel()
+      await time.value
+      self.never.open()
+      for (_, token) in self.tokens { token.end() }
+      return Course(report: report, others: others, initiations: initiations)
     }
-    let report = await coordinator.report
-    var others: [ShutdownReport] = []
-    for other in reports { others.append(await other.value) }
-    time.cancel()
-    await time.value
-    never.open()
-    for (_, token) in tokens { token.end() }
+  }
 
+  private struct Course {
+    var report: ShutdownReport
+    /// As others got it who waited for it.
+    var others: [ShutdownReport]
+    /// How many of those who began it at once were told that they did.
+    var initiations: Int
+  }
+
+  private func complaints(
+    of course: Course, _ plan: Plan, _ scene: Scene, longest: Duration
+  ) async -> [String] {
+    let (report, recorder) = (course.report, scene.recorder)
     var complaints: [String] = []
     func rule(_ holds: Bool, _ text: String) { if !holds { complaints.append(text) } }
-    rule(initiations == 1 && report.refusedInitiations == 3, "one initiation")
-    rule(others.allSatisfy { $0 == report }, "one report")
+    rule(course.initiations == 1 && report.refusedInitiations == 3, "one initiation")
+    rule(course.others.allSatisfy { $0 == report }, "one report")
     rule(report.duration <= longest, "\(report.duration) is more than \(longest)")
-    rule(coordinator.phase == .finished && report.phases.count == 3, "phases")
+    rule(scene.coordinator.phase == .finished && report.phases.count == 3, "phases")
     rule(
       zip(report.phases, report.phases.dropFirst()).allSatisfy { $0.start + $0.duration <= $1.start }, "order"
     )

@@ -40,4 +40,21 @@ import Testing
       session: ProcessIdentifier(11))
     #expect(try self.found(then: [[], [leader, stranger]]) == [[10, 11], []])
   }
+
+  /// Who is found of a part of which that much can be said, with these processes.
+  private func found(_ standing: ForeignStop.Standing, _ table: [ProcessStatus]) throws -> [Int32] {
+    let target = self.process(10, parent: 1, session: 10)
+    let part = ForeignStop.Part(StopSelection(target: target, scope: .tree), standing: { standing })
+    let stop = ForeignStop(loop: try EventLoop(), parts: [part], processTable: { table })
+    return try stop.members().map(\.processIdentifier.value)
+  }
+
+  @Test func whatCannotBeToldIsAnErrorOnlyIfSomebodyIsThere() throws {
+    let somebody = [self.process(10, parent: 1, session: 10)]
+    let why = ProcessError(.runtimeDirectory, doing: "tell")
+    #expect(try self.found(.goesOn, somebody) == [10])
+    #expect(try self.found(.over, somebody) == [])
+    #expect(throws: why) { try self.found(.unknown(why), somebody) }
+    #expect(try self.found(.unknown(why), []) == [])
+  }
 }

@@ -222,7 +222,7 @@ struct SocketPortCheckTests {
     let accepted = try listener.accept()
     listener.close()
     #expect(try PortCheck().state(of: port) == .free)
-    #expect(try SocketTable.establishedConnections(on: port) == 1)
+    #expect(try SocketTable.read(ports: [port], states: .established).count == 1)
     accepted.close()
     client.close()
   }

@@ -66,12 +66,6 @@ package enum SocketTable {
     }
   }
 
-  /// How many connections are established on a port of this machine: for a
-  /// server's port, its clients, those it has yet to accept among them.
-  package static func establishedConnections(on port: UInt16) throws(ProcessError) -> Int {
-    try Self.read(ports: [port], states: .established).count
-  }
-
   /// - Throws: `Errno` if netlink is refused, `ProcessError` otherwise.
   private static func readNetlink(
     _ dump: inout SocketDump, ports: Set<UInt16>, states: SocketStates

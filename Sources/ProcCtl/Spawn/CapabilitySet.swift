@@ -49,9 +49,6 @@ public struct CapabilitySet: Hashable, Sendable {
   package var isEmpty: Bool { self.bits == 0 }
   package func contains(_ other: CapabilitySet) -> Bool { other.bits & ~self.bits == 0 }
   package func union(_ other: CapabilitySet) -> CapabilitySet { CapabilitySet(bits: self.bits | other.bits) }
-  package func intersection(_ other: CapabilitySet) -> CapabilitySet {
-    CapabilitySet(bits: self.bits & other.bits)
-  }
   package func subtracting(_ other: CapabilitySet) -> CapabilitySet {
     CapabilitySet(bits: self.bits & ~other.bits)
   }

@@ -52,17 +52,14 @@ package enum PrivilegeDrop {
     try self.verify(credentials, kept)
   }
 
-  /// What this process lacks to become this user, with its groups (setresuid(2), setgroups(2)).
+  /// What this process lacks to become this user, with its groups: nothing if it is that one through
+  /// and through, because then nothing has to be set.
+  ///
+  /// - Throws: `ProcessError` with code `.inspect`.
   package static func missing(
-    toBecome credentials: ChildSetup.Credentials, holding held: CapabilitySet
-  ) -> CapabilitySet {
-    if self.isAlready(credentials) { return .none }
-    var user = (uid_t(0), uid_t(0), uid_t(0))
-    // Whoever one is already, as the real, effective or saved user, one may become without rights.
-    let isOwn =
-      getresuid(&user.0, &user.1, &user.2) == 0
-      && [user.0, user.1, user.2].contains(credentials.user)
-    return (isOwn ? CapabilitySet.setGroups : .setGroups.union(.setUsers)).subtracting(held)
+    toBecome credentials: ChildSetup.Credentials
+  ) throws(ProcessError) -> CapabilitySet {
+    self.isAlready(credentials) ? .none : try AccountRights.own().missing(toBecome: credentials)
   }
 
   /// Keeps the capabilities we have from the programs we start, but for these: nothing else stays

@@ -10,16 +10,36 @@ enum Spawner {
   ///
   /// Returns after the exec, so a program that cannot be executed is an error here.
   static func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentifier {
-    let path = try ExecutableSearch.path(for: command)
+    let paths = try ExecutableSearch.paths(for: command)
     let arguments = [self.argumentZero(of: command)] + command.arguments
     let environment = command.environment.entries()
     return try ArgumentVector.withPointers(to: arguments) { (argv) throws(ProcessError) in
       try ArgumentVector.withPointers(to: environment) { (envp) throws(ProcessError) in
-        self.canUsePosixSpawn(command)
-          ? try self.spawnFast(command, path: path, arguments: argv, environment: envp)
-          : try self.spawnWithSetup(command, path: path, arguments: argv, environment: envp)
+        try self.firstExecutable(of: paths) { (path) throws(ProcessError) in
+          self.canUsePosixSpawn(command)
+            ? try self.spawnFast(command, path: path, arguments: argv, environment: envp)
+            : try self.spawnWithSetup(command, path: path, arguments: argv, environment: envp)
+        }
       }
     }
+  }
+
+  /// Spawns the first path that can be executed. If none can, the error is that of the first to which
+  /// permission was denied, else that of the first (execvp(3)).
+  private static func firstExecutable(
+    of paths: [[CChar]], spawn: ([CChar]) throws(ProcessError) -> ProcessIdentifier
+  ) throws(ProcessError) -> ProcessIdentifier {
+    var failure = ProcessError(.commandNotFound, doing: "find the command")
+    for (index, path) in paths.enumerated() {
+      do throws(ProcessError) {
+        return try spawn(path)
+      } catch {
+        guard ExecutableSearch.goesOn(after: error) else { throw error }
+        let isDenial = error.underlyingError == .permissionDenied
+        if index == 0 || (isDenial && failure.underlyingError != .permissionDenied) { failure = error }
+      }
+    }
+    throw failure
   }
 
   private typealias Vector = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
@@ -123,60 +143,26 @@ enum Spawner {
     var setup = procctl_child_setup()
     setup.arguments = UnsafePointer(arguments)
     setup.environment = UnsafePointer(environment)
-    setup.foreground_terminal = -1
-    switch command.session {
-    case .new: setup.new_session = 1
-    case .inherited: break
-    case .newGroup(let terminal):
-      setup.new_group = 1
-      setup.foreground_terminal = terminal?.rawValue ?? -1
-    }
+    self.apply(command.session, to: &setup)
     self.apply(command.setup, to: &setup)
 
-    let directory = command.directory.map { path in
-      path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
-    }
-    let score = command.setup.outOfMemoryScore.map { ByteString("\($0)").zeroTerminated }
-    let groups = command.setup.credentials?.supplementaryGroups ?? []
-    let limits = command.setup.limits.map { limit in
-      procctl_limit(
-        resource: limit.resource.number, soft: limit.soft ?? .max, hard: limit.hard ?? .max)
-    }
-
+    let pointees = SetupPointees(path: path, descriptors: descriptors, of: command)
     var result = procctl_child_result()
-    var failed: Int32 = 0
-    path.withUnsafeBufferPointer { path in
-      descriptors.withUnsafeBufferPointer { descriptors in
-        groups.withUnsafeBufferPointer { groups in
-          limits.withUnsafeBufferPointer { limits in
-            directory.withPointer { directory in
-              score.withPointer { score in
-                setup.path = path.baseAddress
-                setup.descriptors = descriptors.baseAddress
-                setup.descriptor_count = descriptors.count
-                setup.groups = groups.baseAddress
-                setup.group_count = groups.count
-                setup.limits = limits.baseAddress
-                setup.limit_count = limits.count
-                setup.directory = directory
-                setup.oom_score = score
-                failed = procctl_child_spawn(&setup, &result)
-              }
-            }
-          }
-        }
-      }
-    }
-    guard failed == 0 else {
-      let error = Errno(rawValue: result.error)
-      if result.stage == Int32(PROCCTL_STAGE_EXEC.rawValue) {
-        throw ExecutionFailure.error(error, of: command, at: path)
-      }
-      throw ProcessError(
-        .spawn, doing: SpawnStage.description(result.stage, of: command), underlyingError: error)
-    }
+    let failed = pointees.withPointers(in: &setup) { procctl_child_spawn(&$0, &result) }
+    guard failed == 0 else { throw self.failure(result, of: command, at: path) }
     close(result.pidfd)
     return ProcessIdentifier(result.pid)
+  }
+
+  private static func failure(
+    _ result: procctl_child_result, of command: Command, at path: [CChar]
+  ) -> ProcessError {
+    let error = Errno(rawValue: result.error)
+    if result.stage == Int32(PROCCTL_STAGE_EXEC.rawValue) {
+      return ExecutionFailure.error(error, of: command, at: path)
+    }
+    return ProcessError(
+      .spawn, doing: SpawnStage.description(result.stage, of: command), underlyingError: error)
   }
 
   /// What the child has open.
@@ -203,6 +189,17 @@ enum Spawner {
       + command.passedDescriptors.map {
         procctl_descriptor(source: $0.source.rawValue, target: $0.target.rawValue)
       }
+  }
+
+  private static func apply(_ session: Command.Session, to setup: inout procctl_child_setup) {
+    setup.foreground_terminal = -1
+    switch session {
+    case .new: setup.new_session = 1
+    case .inherited: break
+    case .newGroup(let terminal):
+      setup.new_group = 1
+      setup.foreground_terminal = terminal?.rawValue ?? -1
+    }
   }
 
   private static func apply(_ changes: ChildSetup, to setup: inout procctl_child_setup) {
@@ -237,12 +234,5 @@ enum Spawner {
       setup.set_nice = 1
       setup.nice = nice
     }
-  }
-}
-
-extension Optional where Wrapped == [CChar] {
-  fileprivate func withPointer(_ body: (UnsafePointer<CChar>?) -> Void) {
-    guard let bytes = self else { return body(nil) }
-    bytes.withUnsafeBufferPointer { body($0.baseAddress) }
   }
 }

@@ -13,17 +13,27 @@ package final class ForeignStop {
     package var selection: StopSelection
     /// Whoever is in it belongs to the root of that index, and KILL goes to all of it at one stroke.
     package var cgroups: [Int: Cgroup]
-    /// Whether nothing of it can be left, whoever carries its marks by now. Asked after each look.
-    package var isOver: (() throws(ProcessError) -> Bool)?
+    /// Whose its marks are by now. Asked after each look; nil where they are always its own.
+    package var standing: (() throws(ProcessError) -> Standing)?
 
     package init(
       _ selection: StopSelection, cgroups: [Int: Cgroup] = [:],
-      isOver: (() throws(ProcessError) -> Bool)? = nil
+      standing: (() throws(ProcessError) -> Standing)? = nil
     ) {
       self.selection = selection
       self.cgroups = cgroups
-      self.isOver = isOver
+      self.standing = standing
     }
+  }
+
+  /// What can be said of a part whose marks may pass on to others.
+  package enum Standing: Sendable {
+    /// Whoever carries its marks is one of it.
+    case goesOn
+    /// Nothing of it can be left, whoever carries its marks.
+    case over
+    /// It cannot be told, and why. That is an error as soon as somebody carries its marks.
+    case unknown(ProcessError)
   }
 
   /// A root of a part.
@@ -104,7 +114,8 @@ package final class ForeignStop {
     var seen: Set<ProcessIdentity> = []
     var members: [ProcessStatus] = []
     for index in self.parts.indices {
-      if try self.parts[index].isOver?() == true { continue }
+      let standing = try self.parts[index].standing?() ?? .goesOn
+      if case .over = standing { continue }
       let selected = try self.parts[index].selection.select(
         from: processes, cgroups: try self.cgroupMembers(of: self.parts[index])
       ) { (pid) throws(ProcessError) in
@@ -113,6 +124,7 @@ package final class ForeignStop {
         cookies.updateValue(cookie, forKey: pid)
         return cookie
       }
+      if case .unknown(let why) = standing, !selected.isEmpty { throw why }
       for member in selected where seen.insert(member.identity).inserted {
         members.append(member)
         self.note(member, part: index)

@@ -4,13 +4,7 @@ package struct ReadFileTool: RepositoryTool {
   package let title = "Read a file"
   package let summary =
     "Returns the text of a file at a revision, all of it or the lines asked for. Symbolic links are not followed."
-  package let parameters = [
-    ToolParameter(
-      "path", .string(maximumLength: 4096), required: true, "The file, relative to the repository's root."),
-    .revision,
-    ToolParameter("start_line", .integer(1...100_000_000), "The first line to return, counted from 1."),
-    ToolParameter("end_line", .integer(1...100_000_000), "The last line to return."),
-  ]
+  package let parameters: [ToolParameter] = [.file, .revision, .firstLine, .lastLine]
 
   package init() {}
 

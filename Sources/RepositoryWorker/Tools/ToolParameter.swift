@@ -21,6 +21,12 @@ package struct ToolParameter: Sendable {
   package static let revision = ToolParameter(
     "revision", .string(maximumLength: 1024),
     "A branch, tag, commit id or other git revision; HEAD if left out.")
+  package static let file = ToolParameter(
+    "path", .string(maximumLength: 4096), required: true, "The file, relative to the repository's root.")
+  package static let firstLine = ToolParameter(
+    "start_line", .integer(1...100_000_000), "The first line to return, counted from 1.")
+  package static let lastLine = ToolParameter(
+    "end_line", .integer(1...100_000_000), "The last line to return.")
 
   /// The JSON schema of an object with these members.
   package static func schema(_ parameters: [ToolParameter]) -> JSONValue {

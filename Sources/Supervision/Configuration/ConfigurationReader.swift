@@ -71,17 +71,11 @@ struct ConfigurationReader {
     return quoted.dropLast().joined(separator: ", ") + " \(conjunction) " + last
   }
 
-  /// The text in quotes, short enough for a message and without what a terminal might act on.
+  /// The text in quotes, short enough for a message, without what a terminal might act on or nobody could see.
   func quoted(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars.prefix(80) {
-      switch scalar {
-      case "\n": result += "\\n"
-      case "\"", "\\": result += "\\\(scalar)"
-      case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
-        result += "\\u{\(String(scalar.value, radix: 16))}"
-      default: result.unicodeScalars.append(scalar)
-      }
+      result += scalar == "\"" ? "\\\"" : PrintableText.escaping(String(scalar).utf8)
     }
     return "\"\(result)\(text.unicodeScalars.count > 80 ? "…" : "")\""
   }

@@ -22,24 +22,36 @@ struct RepositoryFile {
     func report(_ line: Int?, _ message: String) {
       self.problems.append(ConfigurationError.Problem(file: fileName, line: line, message: message))
     }
+    // The decoder would take it for another encoding.
+    if let zero = text.utf8.firstIndex(of: 0) {
+      let line = 1 + text.utf8[..<zero].count { $0 == UInt8(ascii: "\n") }
+      report(line, "the character zero cannot be part of it")
+      return
+    }
     let contents: Contents
     do {
       contents = try JSONDecoder().decode(Contents.self, from: Data(text.utf8))
-    } catch DecodingError.dataCorrupted(let context) {
-      report(nil, "is not valid JSON" + RepositoryFile.details(of: context))
+    } catch DecodingError.dataCorrupted {
+      report(JSONSyntax.lineOfMistake(in: text), "is not valid JSON")
       return
     } catch {
       report(nil, "must be an object with \"repositories\"")
       return
     }
-    for key in contents.unknownKeys.sorted() {
-      report(nil, reader.unknown("key", key, among: ["repositories"]))
+    let outline = JSONOutline(text, membersOf: "repositories")
+    var keys: Set<String> = []
+    for (key, line) in outline.outermost {
+      if key != "repositories" { report(line, reader.unknown("key", key, among: ["repositories"])) }
+      // The decoder would take one of the two, and nobody would know which.
+      if !keys.insert(key).inserted { report(line, "\(reader.quoted(key)) is there twice") }
     }
     guard let decoded = contents.repositories else {
       report(nil, "must have \"repositories\", an object with a member for each repository")
       return
     }
-    let outline = JSONOutline(text, membersOf: "repositories")
+    for (key, name, line) in outline.repeated {
+      report(line, "repository \(reader.quoted(name)): \(reader.quoted(key)) is there twice")
+    }
     var seen: Set<String> = []
     for (name, line) in outline.members {
       guard seen.insert(name).inserted else {
@@ -57,12 +69,6 @@ struct RepositoryFile {
     }
   }
 
-  /// What the decoder says about a mistake in the syntax, with the place it names.
-  private static func details(of context: DecodingError.Context) -> String {
-    guard let error = context.underlyingError else { return "" }
-    return ": " + String(describing: error).prefix { $0 != "\n" }
-  }
-
   private struct Key: CodingKey {
     var stringValue: String
     var intValue: Int? { nil }
@@ -72,11 +78,9 @@ struct RepositoryFile {
 
   private struct Contents: Decodable {
     var repositories: [String: DecodedEntry]?
-    var unknownKeys: [String]
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: Key.self)
-      self.unknownKeys = container.allKeys.map(\.stringValue).filter { $0 != "repositories" }
       self.repositories = try? container.decode(
         [String: DecodedEntry].self, forKey: Key(stringValue: "repositories"))
     }
@@ -103,6 +107,10 @@ struct RepositoryFile {
       guard self.isObject else { return ["must be an object with \"path\" and \"port\""] }
       var problems = self.unknownKeys.map { reader.unknown("key", $0, among: ["path", "port"]) }
       if self.path?.isEmpty ?? true { problems.append("\"path\" must be a path") }
+      // execve(2) could not pass it on.
+      if self.path?.utf8.contains(0) == true {
+        problems.append("the character zero cannot be part of a path")
+      }
       if self.hasPort, !(1...65535).contains(self.port ?? 0) {
         problems.append("\"port\" must be an integer from 1 to 65535")
       }

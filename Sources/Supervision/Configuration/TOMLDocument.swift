@@ -1,3 +1,4 @@
+internal import ProcCtl
 internal import TOMLKit
 
 /// A value of a TOML document together with its line, and everything in it.
@@ -85,12 +86,15 @@ struct TOMLDocument {
 
   private static let zeroMessage = "the character zero cannot be part of a configuration"
 
-  /// The library's words on one line, without what a terminal might act on.
+  /// The library's words on one line, without what a terminal might act on or nobody could see.
   private static func oneLine(_ text: String) -> String {
     var line = ""
     for scalar in text.unicodeScalars {
-      let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-      line.unicodeScalars.append(isControl ? " " : scalar)
+      switch scalar {
+      case "\n", "\r", "\t": line += " "
+      case "\\": line += "\\"
+      default: line += PrintableText.escaping(String(scalar).utf8)
+      }
     }
     return line
   }

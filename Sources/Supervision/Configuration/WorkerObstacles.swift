@@ -15,10 +15,13 @@ extension WorkerDefinition {
     var obstacles: [String] = []
     let prefix = place.map { "\($0): " } ?? ""
     do throws(ProcessError) {
-      if let credentials = try self.childSetup().credentials,
-        let obstacle = starter?.obstacle(toStartAs: credentials)
-      {
-        obstacles.append("\(prefix)worker \"\(self.name)\": \(obstacle)")
+      if let credentials = try self.childSetup().credentials, let starter {
+        let missing = starter.missing(toBecome: credentials)
+        if !missing.isEmpty {
+          obstacles.append(
+            "\(prefix)worker \"\(self.name)\": user \(starter.user), who runs this, cannot start it as user "
+              + "\(credentials.user), group \(credentials.group), without \(missing)")
+        }
       }
     } catch {
       obstacles.append("\(prefix)worker \"\(self.name)\": \(error)")

@@ -22,78 +22,53 @@ final class ControlCaller {
   private static let longestBacklog = 4 << 20
 
   private unowned let connection: StreamConnection
-  private let loop: EventLoop
   private unowned let master: any ControlledMaster
   private let peer: PeerCredentials
   private var framing = VarlinkFraming(limit: VarlinkMessage.longestCall)
-  private var messages: [[UInt8]] = []
+  let turns: RequestTurns<[UInt8]>
   /// The call that is being carried out, and whether it wants an answer.
-  private var wait: (value: WorkerWait, isOneway: Bool)?
-  private var monitors = false
-  private var hasEnded = false
-  private var isScheduled = false
-  private var isClosed = false
-  var whenUsed: (() -> Void)?
+  private var wait: (value: WorkerWait, isOneway: Bool)? {
+    didSet { self.turns.isHeld = self.wait != nil || self.monitors }
+  }
+  private var monitors = false {
+    didSet { self.turns.isHeld = self.wait != nil || self.monitors }
+  }
 
   init(
     _ connection: StreamConnection, loop: EventLoop, master: any ControlledMaster, peer: PeerCredentials
   ) {
     self.connection = connection
-    self.loop = loop
     self.master = master
     self.peer = peer
+    self.turns = RequestTurns(connection, on: loop)
+    self.turns.answer = { [unowned self] in self.answer($0) }
   }
 
   // MARK: The connection
 
   func received(_ bytes: [UInt8]) {
+    let messages: [[UInt8]]
     do throws(VarlinkFraming.TooLong) {
-      self.messages += try self.framing.receive(bytes)
+      messages = try self.framing.receive(bytes)
     } catch {
       return self.connection.abort()
     }
     // Who listens to changes has said all it has to say.
     if self.monitors { return self.connection.abort() }
-    self.goOn()
-  }
-
-  func ended() {
-    self.hasEnded = true
-    self.connection.isReading = false
-    self.goOn()
+    self.turns.received(messages)
   }
 
   func closed() {
-    self.isClosed = true
+    self.turns.closed()
     self.wait = nil
   }
 
-  /// One call at a time, and never from within what the master is doing.
-  func goOn() {
-    guard !self.isClosed, self.connection.isOpen, !self.isScheduled, self.wait == nil, !self.monitors,
-      self.connection.backlog == 0
-    else { return }
-    guard !self.messages.isEmpty else {
-      if self.hasEnded { self.connection.finish() } else { self.connection.isReading = true }
-      return
-    }
-    self.connection.isReading = false
-    self.isScheduled = true
-    self.loop.schedule(at: self.loop.now) { self.next() }
-  }
-
-  private func next() {
-    self.isScheduled = false
-    guard !self.isClosed, self.connection.isOpen, !self.messages.isEmpty else { return }
-    self.whenUsed?()
-    guard let (call, request) = ControlRequest.read(self.messages.removeFirst()) else {
-      return self.connection.abort()
-    }
+  private func answer(_ message: [UInt8]) {
+    guard let (call, request) = ControlRequest.read(message) else { return self.connection.abort() }
     switch request {
     case .failure(let error): self.answer(call, VarlinkMessage.error(error))
     case .success(let request): self.carryOut(request, call)
     }
-    self.goOn()
   }
 
   private func answer(_ call: VarlinkCall, _ reply: [UInt8]) {
@@ -122,7 +97,7 @@ final class ControlCaller {
     case .monitor:
       self.monitors = true
       // Whether the other side is still there shows only when it is read.
-      self.connection.isReading = !self.hasEnded
+      self.connection.isReading = !self.turns.hasEnded
       self.send(Monitored(master: self.master.statusSnapshot))
     }
   }
@@ -167,7 +142,7 @@ final class ControlCaller {
     let isOneway = self.wait?.isOneway ?? true
     self.wait = nil
     if !isOneway { self.connection.send(reply) }
-    self.goOn()
+    self.turns.goOn()
   }
 
   func tell(_ event: ControlEvent) {

@@ -67,14 +67,12 @@ package final class ControlEndpoint {
     }
     let caller = ControlCaller(connection, loop: self.loop, master: self.master, peer: peer)
     connection.whenReceived = { caller.received($0) }
-    connection.whenEnded = { caller.ended() }
-    connection.whenSent = { caller.goOn() }
     connection.whenClosed = { [weak self, unowned connection] in
       caller.closed()
       self?.callers.removeAll { $0 === caller }
       self?.listener?.forget(connection)
     }
-    caller.whenUsed = { [weak self, unowned connection] in self?.listener?.used(connection) }
+    caller.turns.whenUsed = { [weak self, unowned connection] in self?.listener?.used(connection) }
     self.callers.append(caller)
     return connection
   }

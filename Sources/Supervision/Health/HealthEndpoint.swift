@@ -45,13 +45,11 @@ package final class HealthEndpoint {
     // The connection's handlers keep it, until it is closed.
     let client = HealthClient(connection, loop: self.loop, limits: self.limits, answer: self.answer)
     connection.whenReceived = { client.received($0) }
-    connection.whenEnded = { client.ended() }
-    connection.whenSent = { client.goOn() }
     connection.whenClosed = { [weak self, unowned connection] in
       client.closed()
       self?.listener?.forget(connection)
     }
-    client.whenUsed = { [weak self, unowned connection] in self?.listener?.used(connection) }
+    client.turns.whenUsed = { [weak self, unowned connection] in self?.listener?.used(connection) }
     return connection
   }
 }
@@ -63,12 +61,8 @@ private final class HealthClient {
   private let limits: HealthEndpoint.Limits
   private let answer: (HealthPage) -> HTTPResponse
   private let codec = HTTPServerCodec()
-  private var requests: [HTTPServerRequest] = []
-  private var failure: HTTPServerFailure?
-  private var hasEnded = false
-  private var isScheduled = false
-  private var isClosed = false
-  var whenUsed: (() -> Void)?
+  /// What it asks, and in the end perhaps what it has said wrong.
+  let turns: RequestTurns<Result<HTTPServerRequest, HTTPServerFailure>>
 
   init(
     _ connection: StreamConnection, loop: EventLoop, limits: HealthEndpoint.Limits,
@@ -78,76 +72,54 @@ private final class HealthClient {
     self.loop = loop
     self.limits = limits
     self.answer = answer
-    connection.limit(to: loop.now.advanced(by: limits.request))
+    self.turns = RequestTurns(connection, on: loop)
+    self.limit(to: limits.request)
+    self.turns.answer = { [unowned self] asked in
+      switch asked {
+      case .success(let request): self.respond(to: request)
+      case .failure(let failure): self.refuse(failure)
+      }
+    }
   }
+
+  private func limit(to time: Duration) { self.connection.limit(to: self.loop.now.advanced(by: time)) }
 
   func received(_ bytes: [UInt8]) {
     let wasInRequest = self.codec.isInRequest
+    var requests: [HTTPServerRequest] = []
+    var failures: [HTTPServerFailure] = []
     do throws(HTTPServerFailure) {
-      try self.codec.receive(bytes, into: &self.requests)
+      try self.codec.receive(bytes, into: &requests)
     } catch {
-      self.failure = error
+      failures = [error]
     }
-    if !wasInRequest { self.connection.limit(to: self.loop.now.advanced(by: self.limits.request)) }
-    self.goOn()
-  }
-
-  /// It says nothing more, but may still want to hear.
-  func ended() {
-    self.hasEnded = true
-    self.connection.isReading = false
-    self.goOn()
+    if !wasInRequest { self.limit(to: self.limits.request) }
+    self.turns.received(requests.map { .success($0) } + failures.map { .failure($0) })
   }
 
   func closed() {
-    self.isClosed = true
+    self.turns.closed()
     self.codec.close()
   }
 
-  /// One request at a time, when the response before it is taken, and one per turn of the loop: whoever sends
-  /// a thousand at once waits, and nobody else does.
-  func goOn() {
-    guard !self.isClosed, self.connection.isOpen, self.connection.backlog == 0, !self.isScheduled else {
-      return
-    }
-    guard !self.requests.isEmpty else { return self.rest() }
-    self.connection.isReading = false
-    self.isScheduled = true
-    self.loop.schedule(at: self.loop.now) { self.answerNext() }
+  private func refuse(_ failure: HTTPServerFailure) {
+    let response = HTTPResponse(
+      status: failure.status, headers: [.plainText], body: Array("\(failure)\n".utf8))
+    self.connection.send(self.codec.response(response, to: "GET", keepingAlive: false))
+    self.connection.finish()
   }
 
-  private func rest() {
-    if let failure = self.failure {
-      self.failure = nil
-      let text = Array("\(failure)\n".utf8)
-      self.connection.send(
-        self.codec.response(
-          HTTPResponse(status: failure.status, headers: [.plainText], body: text), to: "GET",
-          keepingAlive: false))
-      return self.connection.finish()
-    }
-    if self.hasEnded { return self.connection.finish() }
-    self.connection.isReading = true
-  }
-
-  private func answerNext() {
-    self.isScheduled = false
-    guard !self.isClosed, self.connection.isOpen, !self.requests.isEmpty else { return }
-    let request = self.requests.removeFirst()
-    self.whenUsed?()
+  private func respond(to request: HTTPServerRequest) {
     let bytes = self.codec.response(
       self.response(to: request), to: request.method, keepingAlive: request.keepsAlive)
-    self.connection.limit(to: self.loop.now.advanced(by: self.limits.response))
+    self.limit(to: self.limits.response)
     if !request.keepsAlive {
-      self.requests = []
       self.connection.send(bytes)
       return self.connection.finish()
     }
-    let next = self.codec.isInRequest || !self.requests.isEmpty ? self.limits.request : self.limits.idle
+    let next = self.codec.isInRequest || !self.turns.isEmpty ? self.limits.request : self.limits.idle
     self.connection.send(bytes)
-    if self.connection.isOpen, self.connection.backlog == 0 {
-      self.connection.limit(to: self.loop.now.advanced(by: next))
-    }
+    if self.connection.isOpen, self.connection.backlog == 0 { self.limit(to: next) }
   }
 
   private func response(to request: HTTPServerRequest) -> HTTPResponse {

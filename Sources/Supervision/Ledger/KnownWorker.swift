@@ -11,6 +11,8 @@ package struct KnownWorker: Sendable {
   package let masterLives: Bool
   private let ledger: FilePath
   private let remains: LeftoverPlan.Remains
+  /// Whether the numbers of its master and its processes are those of our pid namespace.
+  private let isHere: Bool
 
   /// Of all masters of this boot whose ledgers can be read; those that do not run too.
   ///
@@ -25,15 +27,15 @@ package struct KnownWorker: Sendable {
     var workers: [KnownWorker] = []
     for (path, ledger) in ledgers where ledger.header.master.boot == boot {
       let plan = LeftoverPlan(ledger, definitions: [], namespace: namespace, hierarchy: hierarchy)
-      let lives =
-        ledger.header.namespace == namespace
-        ? try ledger.header.master.living(kernel: kernel) != nil : false
+      let isHere = ledger.header.namespace == namespace
+      let lives = isHere ? try ledger.header.master.living(kernel: kernel) != nil : false
       for remains in plan.remains {
         guard let entry = remains.entry else { continue }
         workers.append(
           KnownWorker(
             name: entry.worker, configuration: ledger.header.configuration,
-            master: ledger.header.master.identity, masterLives: lives, ledger: path, remains: remains))
+            master: ledger.header.master.identity, masterLives: lives, ledger: path, remains: remains,
+            isHere: isHere))
       }
     }
     return workers
@@ -55,8 +57,8 @@ package struct KnownWorker: Sendable {
 
   /// How a person tells it from others of its name.
   package var description: String {
-    let state = self.masterLives ? "" : ", which is gone"
-    return "@\(self.master.processIdentifier)/\(self.name), of \(self.configuration)\(state)"
+    let state = self.masterLives ? "" : ", whose master is gone"
+    return "@\(self.master.processIdentifier)/\(self.name) of \(self.configuration)\(state)"
   }
 
   // MARK: Who belongs to it
@@ -72,11 +74,29 @@ package struct KnownWorker: Sendable {
     root.isSupervised = try self.supervisor(kernel: kernel) != nil
     var cgroups: [Int: Cgroup] = [:]
     cgroups[0] = try self.cgroup()
-    let (ledger, name, leader) = (self.ledger, self.name, self.remains.entry?.leader)
-    let isOver: (() throws(ProcessError) -> Bool)? =
-      leader == nil
-      ? nil : { () throws(ProcessError) in try LedgerDirectory.read(ledger)?[name]?.leader != leader }
-    return ForeignStop.Part(StopSelection(roots: [root]), cgroups: cgroups, isOver: isOver)
+    let worker = self
+    let standing: (() throws(ProcessError) -> ForeignStop.Standing)? =
+      self.hasStarted ? { () throws(ProcessError) in try worker.standing(kernel: kernel) } : nil
+    return ForeignStop.Part(StopSelection(roots: [root]), cgroups: cgroups, standing: standing)
+  }
+
+  /// Whose its marks are: of this start, or of the next one.
+  ///
+  /// A master removes its ledger when nothing is left, and then nobody carries the marks. If somebody
+  /// else has removed it, a master that lives may have started the worker again.
+  private func standing(kernel: any Kernel) throws(ProcessError) -> ForeignStop.Standing {
+    if let ledger = try LedgerDirectory.read(self.ledger) {
+      return ledger[self.name]?.leader == self.remains.entry?.leader ? .goesOn : .over
+    }
+    if try self.leader(kernel: kernel) != nil { return .goesOn }
+    let master = self.isHere ? try kernel.status(of: self.master.processIdentifier) : nil
+    // Then nobody starts it again under these marks.
+    if self.isHere, master?.identity != self.master || master?.isDead == true { return .goesOn }
+    return .unknown(
+      ProcessError(
+        .runtimeDirectory,
+        doing: "tell whether worker \(self.name) was started again: its master "
+          + "(pid \(self.master.processIdentifier)) runs, and its ledger is gone, \(self.ledger)"))
   }
 
   private func cgroup() throws(ProcessError) -> Cgroup? {
@@ -106,6 +126,9 @@ package struct KnownWorker: Sendable {
     /// The number of a master, or the end of its configuration's path; nil for any.
     package var master: String?
 
+    /// As it is written.
+    package var text: String { (self.master.map { $0 + "/" } ?? "") + self.worker }
+
     /// `WORKER`, `PID/WORKER` or `CONFIG/WORKER`; nil if it names nothing.
     package init?(_ text: Substring) {
       let slash = text.lastIndex(of: "/")
@@ -115,10 +138,15 @@ package struct KnownWorker: Sendable {
     }
 
     package func matches(_ worker: KnownWorker) -> Bool {
-      guard worker.name == self.worker else { return false }
+      worker.name == self.worker
+        && self.matches(
+          master: worker.master.processIdentifier.value, configuration: worker.configuration)
+    }
+
+    /// Whether the master is meant.
+    package func matches(master number: Int32, configuration: String) -> Bool {
       guard let master = self.master else { return true }
-      return Int32(master) == worker.master.processIdentifier.value
-        || Self.matches(master, configuration: worker.configuration)
+      return Int32(master) == number || Self.matches(master, configuration: configuration)
     }
 
     /// `web.toml` and `procctl/web.toml` are `/etc/procctl/web.toml`, and `eb.toml` is not.

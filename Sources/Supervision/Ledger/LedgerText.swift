@@ -1,3 +1,4 @@
+internal import Glibc
 internal import ProcCtl
 internal import SystemPackage
 
@@ -182,6 +183,12 @@ private struct Fields {
     self.text(name).flatMap { Number($0) }
   }
 
+  /// No longer than what the kernel takes for a path (path_resolution(7)).
+  private func path(_ name: String) -> FilePath? {
+    guard let text = self.text(name), text.utf8.count < PATH_MAX else { return nil }
+    return FilePath(text)
+  }
+
   private func has(_ name: String) -> Bool { self.values[name] != nil }
 
   private func identity() -> ProcessIdentity? {
@@ -198,7 +205,7 @@ private struct Fields {
     else { return nil }
     return Ledger.Header(
       master: RecordedProcess(identity: master, boot: boot), namespace: namespace,
-      cgroup: self.text("cgroup").map { FilePath($0) }, configuration: configuration)
+      cgroup: self.path("cgroup"), configuration: configuration)
   }
 
   func entry() -> Ledger.Entry? {
@@ -216,8 +223,8 @@ private struct Fields {
     }
     entry.leaderIsGuard = entry.leader != nil && self.text("guard") == "yes"
     if self.has("cgroup") {
-      guard let cgroup = self.text("cgroup") else { return nil }
-      entry.cgroup = FilePath(cgroup)
+      guard let cgroup = self.path("cgroup") else { return nil }
+      entry.cgroup = cgroup
     }
     return entry
   }

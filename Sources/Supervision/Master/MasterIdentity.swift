@@ -66,7 +66,7 @@ struct MasterIdentity {
     guard credentials.user != 0 else {
       throw ProcessError(.invalidArgument, doing: "\(Self.key): root gives up nothing; leave \"user\" out")
     }
-    let missing = PrivilegeDrop.missing(toBecome: credentials, holding: held.effective)
+    let missing = try PrivilegeDrop.missing(toBecome: credentials)
     guard missing.isEmpty else {
       throw ProcessError(
         .invalidArgument,

@@ -63,28 +63,17 @@ public final class MasterProcess {
     self.loop = try EventLoop()
     // As pid 1's child without a terminal a hang-up means "reload"; at a terminal it means the end.
     self.stopsOnHangUp = isatty(0) == 1 || isatty(2) == 1
-    // All that end a process by default and can be caught: none may end this one and leave the
-    // workers. Faults of our own are not among them, nor what suspends a job at a terminal.
     self.signals = try SignalReader(signals: Signal.all.filter { !MasterProcess.leftAlone.contains($0) })
     try self.kernel.verifyView()
-    guard cprocctl_set_child_subreaper(1) == 0 else {
-      throw ProcessError(
-        .contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
-    }
+    try Self.becomeSubreaper()
     self.doors = try MasterDoors(configuration, loop: self.loop, logger: logger)
-    // Root opened what it must; cgroups and logs are as whom we supervise as finds them.
-    let identity = try MasterIdentity.assume(configuration)
-    try logFiles?.open()
-    if let note = identity.note { logger.info("\(note)") }
+    try Self.assumeIdentity(configuration, logFiles, logger)
+
+    let name = LedgerName(of: configuration.file).configuration
     self.plan = try ContainmentPlan(for: configuration.workers, guardProgram: guardProgram)
-    self.workerLogs = configuration.logDirectory.map { [loop] directory in
-      WorkerLogs(
-        directory: directory, limits: .init(size: configuration.logSize, keep: configuration.logKeep),
-        workers: configuration.workers.map(\.name), loop: loop, logger: logger)
-    }
+    self.workerLogs = Self.workerLogs(configuration, self.loop, logger)
     self.resources = LoopResources(
-      directories: WorkerDirectories(
-        configuration: LedgerName(of: configuration.file).configuration, scheduler: self.loop))
+      directories: WorkerDirectories(configuration: name, scheduler: self.loop))
     self.starter = LoopStarter(
       plan: self.plan, logs: self.workerLogs, directories: self.resources.directories, loop: self.loop)
     self.cleanups = OrderedCleanups(
@@ -94,33 +83,63 @@ public final class MasterProcess {
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
       cleanups: self.cleanups, seed: UInt64.random(in: .min ... .max))
-    let (loop, master) = (self.loop, self.master)
     self.desk = MasterDesk(
-      master,
-      context: SnapshotContext(
-        version: version, configuration: LedgerName(of: configuration.file).configuration, began: .now),
+      self.master, context: SnapshotContext(version: version, configuration: name, began: .now),
       facts: MasterFigures(
         kernel: self.kernel, ports: Set(configuration.workers.compactMap(\.port)),
         droppedLines: { LogOutput.standardError.droppedLines + (logFiles?.lostLines ?? 0) }),
       logger: logger)
-    self.progress = progress.map { display in
-      TerminalProgress(
-        on: loop, output: display.output, isColored: display.isColored,
-        progress: { [unowned master] in master.stopProgress(shown: $0, clients: $1) })
-    }
+    self.progress = progress.map { [loop, master] in Self.progress(on: $0, of: master, loop) }
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
-    self.recorder = MasterRecorder(
-      configuration, loop: self.loop, kernel: self.kernel, logger: logger)
-    self.observers.append(self.recorder)
+    self.recorder = MasterRecorder(configuration, loop: self.loop, kernel: self.kernel, logger: logger)
+    self.observers = [self.recorder] + (self.progress.map { [$0] } ?? [])
+    self.connect()
+  }
+
+  private static func becomeSubreaper() throws(ProcessError) {
+    guard cprocctl_set_child_subreaper(1) == 0 else {
+      throw ProcessError(.contain, doing: "become a subreaper", underlyingError: Errno(rawValue: errno))
+    }
+  }
+
+  /// Root opened what it must; cgroups and logs are as whom we supervise as finds them.
+  private static func assumeIdentity(
+    _ configuration: MasterConfiguration, _ logFiles: MasterLogFiles?, _ logger: Logger
+  ) throws(ProcessError) {
+    let identity = try MasterIdentity.assume(configuration)
+    try logFiles?.open()
+    if let note = identity.note { logger.info("\(note)") }
+  }
+
+  private static func workerLogs(
+    _ configuration: MasterConfiguration, _ loop: EventLoop, _ logger: Logger
+  ) -> WorkerLogs? {
+    configuration.logDirectory.map { directory in
+      WorkerLogs(
+        directory: directory, limits: .init(size: configuration.logSize, keep: configuration.logKeep),
+        workers: configuration.workers.map(\.name), loop: loop, logger: logger)
+    }
+  }
+
+  private static func progress(
+    on display: ProgressDisplay, of master: Master, _ loop: EventLoop
+  ) -> TerminalProgress {
+    TerminalProgress(
+      on: loop, output: display.output, isColored: display.isColored,
+      progress: { [unowned master] in master.stopProgress(shown: $0, clients: $1) })
+  }
+
+  /// Tells the master who does what for it, and who wants to know of it.
+  private func connect() {
+    let kernel = self.kernel
     self.master.observer = self
     self.master.resources = self.resources
-    self.cleanups.whenHappened = { [unowned self] event in self.happened(event) }
-    self.master.endsForeignHolders = configuration.forceForeign
-    let kernel = self.kernel
+    self.master.endsForeignHolders = self.configuration.forceForeign
     self.master.describeWait = { WaitState.describe($0, kernel: kernel) }
-    if let display = self.progress { self.observers.append(display) }
-    self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
+    self.master.lastResort = LastResort(
+      workers: self.configuration.workers.count, cgroup: self.plan.parent)
+    self.cleanups.whenHappened = { [unowned self] event in self.happened(event) }
   }
 
   /// Adds a cleanup to those of the configuration. All of them run one after another once every worker
@@ -251,6 +270,8 @@ public final class MasterProcess {
     }
   }
 
+  /// All others that end a process by default and can be caught are taken over: none may end this one and
+  /// leave the workers. Faults of our own are not among them, nor what suspends a job at a terminal.
   private static let leftAlone: Set<Signal> = [
     .kill, .stop, .terminalStop, .terminalInput, .terminalOutput, .segmentationFault, .busError,
     .floatingPointError, .illegalInstruction, .badSystemCall, .abort, .trap,

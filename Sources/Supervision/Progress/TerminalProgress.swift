@@ -1,14 +1,13 @@
 internal import CProcCtl
 internal import Glibc
 internal import ProcCtl
-internal import SystemPackage
 internal import SystemdNotify
 
 /// Shows a stop at the terminal that the log goes to, as long as it takes: the log goes on above, and so does
 /// what workers write there.
 ///
-/// The terminal is written to through a descriptor of its own that does not block, so that one whose output
-/// is held (Ctrl-S) holds up nothing. Confined to the loop's thread.
+/// The log has a way to the terminal that does not wait for one whose output is held (Ctrl-S). Where it has
+/// none, nothing is shown. Confined to the loop's thread.
 final class TerminalProgress: MasterObserver {
   /// What stays the same is not drawn more often than the eye wants.
   private static let interval = Duration.milliseconds(100)
@@ -17,8 +16,6 @@ final class TerminalProgress: MasterObserver {
   private let output: LogOutput
   private let isColored: Bool
   private let progress: (_ shown: (Int) -> Int, _ clients: [String: Int]) -> StopProgress?
-  private var terminal: FileDescriptor?
-  private var previous: FileDescriptor?
   private var timer: TimerIdentifier?
   private var clients: [String: Int] = [:]
   private var rows = 24
@@ -41,13 +38,7 @@ final class TerminalProgress: MasterObserver {
   }
 
   func stopBegan(_ reason: String, budget: Duration) {
-    // A new description of the same terminal: what is set on it is not set for whoever else has it (open(2)).
-    let number = cprocctl_open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0)
-    guard number >= 0 else { return }
-    let terminal = FileDescriptor(rawValue: number)
-    self.terminal = terminal
-    self.previous = self.output.replaceDescriptor(terminal)
-    self.schedule()
+    if self.output.neverWaits { self.schedule() }
   }
 
   func ended(_ outcome: ShutdownOutcome) { self.end() }
@@ -56,12 +47,7 @@ final class TerminalProgress: MasterObserver {
   func end() {
     if let timer = self.timer { self.loop.cancel(timer) }
     self.timer = nil
-    guard let terminal = self.terminal, let previous = self.previous else { return }
     self.output.show(footer: [], rows: self.rows)
-    self.output.replaceDescriptor(previous)
-    Glibc.close(terminal.rawValue)
-    self.terminal = nil
-    self.previous = nil
   }
 
   /// The first time after a while: a stop that is over by then has nothing to show.
@@ -73,10 +59,9 @@ final class TerminalProgress: MasterObserver {
   }
 
   private func draw() {
-    guard let terminal = self.terminal else { return }
     var (columns, rows): (Int32, Int32) = (0, 0)
     // Asked each time: it may have been resized.
-    guard cprocctl_window_size(terminal.rawValue, &columns, &rows) == 0 else { return }
+    guard cprocctl_window_size(STDERR_FILENO, &columns, &rows) == 0 else { return }
     // A terminal that does not know its size has the usual one.
     self.rows = rows > 0 ? Int(rows) : 24
     let layout = StopProgressLayout(

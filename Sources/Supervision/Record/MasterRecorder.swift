@@ -54,6 +54,8 @@ final class MasterRecorder: MasterObserver {
   private func masterEvent(_ kind: WorkerEvent.Kind) -> WorkerEvent {
     var event = WorkerEvent(worker: "", at: self.wallClock, kind: kind)
     event.pid = self.kernel.selfIdentifier.value
+    event.boot = try? RecordedProcess.currentBoot()
+    event.configuration = self.name.configuration
     return event
   }
 

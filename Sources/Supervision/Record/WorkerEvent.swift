@@ -63,6 +63,10 @@ package struct WorkerEvent: Codable, Sendable, Equatable {
   package var next: Microseconds?
   /// How many in a row this one stands for, if not one.
   package var times: Int?
+  /// Of a master's own events: ``RecordedProcess/currentBoot()``.
+  package var boot: String?
+  /// Of a master's own events: its configuration, as ``LedgerName`` has it.
+  package var configuration: String?
 
   package init(worker: String, at: Microseconds, kind: Kind) {
     self.worker = worker
@@ -72,6 +76,7 @@ package struct WorkerEvent: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case worker, at, kind, pid, port, start, after, cause, command, signal, sent, reason, next, times
+    case boot, configuration
     case wasReady = "was_ready"
     case exitStatus = "exit_status"
     case coreDumped = "core_dumped"
@@ -104,6 +109,8 @@ package struct WorkerEvent: Codable, Sendable, Equatable {
     add(.reason, self.reason)
     add(.next, self.next?.count)
     add(.times, self.times)
+    add(.boot, self.boot)
+    add(.configuration, self.configuration)
     text.close("}")
     return text.bytes + [UInt8(ascii: "\n")]
   }

@@ -28,6 +28,9 @@ package struct WorkerHistory: Sendable, Equatable {
   /// The worker's, oldest first; with an empty name, of masters.
   package func events(of worker: String) -> [WorkerEvent] { self.events[worker] ?? [] }
 
+  /// Whose they are; nil if no master has said so.
+  package var configuration: String? { self.events(of: "").last?.configuration }
+
   package var count: Int { self.events.values.reduce(0) { $0 + $1.count } }
 
   /// All of it as lines, the newest last of each.

@@ -50,7 +50,10 @@ package enum ShutdownTable {
 
   private static func asked(_ lane: ShutdownRecord.Lane) -> String {
     guard let request = lane.requests.last else { return "-" }
-    guard let answered = request.answered else { return "no answer" }
+    guard let answered = request.answered else {
+      // A worker that obeys at once may have ended before its answer was read.
+      return lane.signals.isEmpty && lane.leaderEnd != nil ? "ended first" : "no answer"
+    }
     let time = Microseconds(answered.count - request.at.count).text
     return request.refusal.map { self.printable($0) } ?? "agreed in \(time)"
   }

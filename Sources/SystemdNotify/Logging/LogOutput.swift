@@ -49,6 +49,9 @@ public final class LogOutput: Sendable {
   /// How many lines could not be written.
   public var droppedLines: UInt64 { self.state.withLock { $0.dropped } }
 
+  /// Whether a terminal whose output is held keeps nobody here: it could be opened anew.
+  package var neverWaits: Bool { self.state.withLock { $0.target.neverWaits } }
+
   /// Keeps these lines at the lower edge of a terminal, in place of those kept there before; none takes them
   /// away. Where there is no room at once, nothing is drawn.
   ///

@@ -31,16 +31,34 @@ struct WaitlessDescriptor: Sendable {
       return
     }
     let isWritable = cprocctl_fcntl(shared.rawValue, F_GETFL, 0) & O_ACCMODE != O_RDONLY
-    if isKnown, isWritable, kind == S_IFIFO || isatty(shared.rawValue) == 1 {
-      // The link leads to the file itself, whatever has its name now (proc(5)).
-      let own = cprocctl_open(
-        "/proc/self/fd/\(shared.rawValue)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0)
-      if own >= 0 {
-        (self.descriptor, self.way) = (own, .own)
-        return
-      }
+    if isKnown, isWritable, kind == S_IFIFO || isatty(shared.rawValue) == 1,
+      let own = Self.openedAnew(shared.rawValue)
+    {
+      (self.descriptor, self.way) = (own, .own)
+      return
     }
     (self.descriptor, self.way) = (shared.rawValue, .shared)
+  }
+
+  private static func openedAnew(_ descriptor: Int32) -> Int32? {
+    // The link leads to the file itself, whatever has its name now (proc(5)).
+    var paths = ["/proc/self/fd/\(descriptor)"]
+    // A terminal stays its owner's after su(1), and after a change of user of our own. The controlling
+    // terminal is open to everybody whose it is (tty(4)), and only of that is the session told.
+    if tcgetsid(descriptor) >= 0 { paths.append("/dev/tty") }
+    for path in paths {
+      let own = cprocctl_open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0)
+      if own >= 0 { return own }
+    }
+    return nil
+  }
+
+  /// Whether writing can never wait for who reads.
+  var neverWaits: Bool {
+    switch self.way {
+    case .own, .socket: true
+    case .shared: false
+    }
   }
 
   /// - Returns: How many bytes were taken, at least one.

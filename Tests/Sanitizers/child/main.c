@@ -212,6 +212,29 @@ static void privileges(void) {
                           where(0, PR_SET_NO_NEW_PRIVS));
 }
 
+// A child without a program ends on the stack it was given, of which AddressSanitizer
+// must not complain to standard error.
+static void no_program(void) {
+    int pipes[2], status = -1, before = open_descriptors();
+    if (pipe2(pipes, O_CLOEXEC) != 0) return expect("no program", 0, "no pipe");
+    struct procctl_descriptor errors = {.source = pipes[1], .target = 2};
+    SETUP(setup);
+    setup.path = NULL;
+    setup.descriptors = &errors;
+    setup.descriptor_count = 1;
+    struct procctl_child_result result;
+    int started = procctl_child_spawn(&setup, &result) == 0;
+    close(pipes[1]);
+    char said[200] = "";
+    ssize_t length = read(pipes[0], said, sizeof said - 1);
+    close(pipes[0]);
+    expect("no program", started && waitpid(result.pid, &status, 0) == result.pid && status == 0,
+           "did not exit with 0");
+    if (started) close(result.pidfd);
+    expect("no program", length == 0, said);
+    expect("no program", open_descriptors() == before, "leaves descriptors open");
+}
+
 static void execution(void) {
     SETUP(setup);
     setup.parent_death_signal = SIGTERM;
@@ -272,6 +295,7 @@ int main(int count, char **arguments) {
     descriptors();
     privileges();
     execution();
+    no_program();
     last_resort();
     procctl_release_clean_pages();
     if (procctl_argument_count() != 1 || procctl_argument(0) == NULL || procctl_argument(1) != NULL ||

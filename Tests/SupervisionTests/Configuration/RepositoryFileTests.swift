@@ -108,7 +108,7 @@ struct RepositoryFileTests {
       ),
       (
         "{\"repositories\": {\"a\": {\"path\": \"/a\", \"port\": 1}}, \"repos\": 1}",
-        "repositories.json: unknown key \"repos\", did you mean \"repositories\"?"
+        "repositories.json:1: unknown key \"repos\", did you mean \"repositories\"?"
       ),
       (
         "{\"repositories\": {}}",
@@ -119,11 +119,45 @@ struct RepositoryFileTests {
     #expect(try self.complaints(json) == [message])
   }
 
-  @Test("is refused if it is not JSON", arguments: ["", "{", "{\"repositories\": {\n\"a\": }}", "nonsense"])
-  func syntax(json: String) throws {
-    let complaints = try self.complaints(json)
-    #expect(complaints.count == 1)
-    #expect(complaints.first?.hasPrefix("repositories.json: is not valid JSON") == true, "\(complaints)")
+  @Test(
+    "is refused in the line where it is not JSON",
+    arguments: [
+      ("", 1), ("{", 1), ("{\"repositories\": {\n\"a\": }}", 2), ("nonsense", 1), ("\n\n{\"a\":\n3x}", 4),
+      ("{\"a\": tru}\n", 1), ("{}\n}\n", 2), ("{\"a\"\n1}", 2), ("[1\n\n2]", 3), ("{\"a\": [1, \"]\",\n}", 2),
+      // The decoder does not look into what nobody asks for; a mistake is one all the same.
+      ("{\"a\": \"\\u12g4\",\n\"b\": }", 1),
+      ("{\"a\": [-1.5e+9, 0.1E-2, true, false, null, \"\\n\\\"\", {}, ],\n+}", 2),
+    ])
+  func syntax(json: String, line: Int) throws {
+    #expect(try self.complaints(json) == ["repositories.json:\(line): is not valid JSON"])
+  }
+
+  @Test("is refused if something in it is there twice: one of the two would be lost")
+  func twice() throws {
+    #expect(
+      try self.complaints(
+        """
+        {"repositories": {"a": {"path": "/a", "port": 1}},
+         "repositories": {"b": {"path": "/b", "port": 2,
+           "p\\u0061th": "/c", "port": 3}}}
+        """
+      ).filter { $0.hasSuffix("twice") } == [
+        "repositories.json:2: \"repositories\" is there twice",
+        "repositories.json:3: repository \"b\": \"path\" is there twice",
+        "repositories.json:3: repository \"b\": \"port\" is there twice",
+      ])
+  }
+
+  @Test("is refused with the character zero, which no path can hold")
+  func zero() throws {
+    #expect(
+      try self.complaints("{\"repositories\": {\n\"a\": {\"path\": \"/a\\u0000b\", \"port\": 1}}}") == [
+        "repositories.json:2: repository \"a\": the character zero cannot be part of a path"
+      ])
+    #expect(
+      try self.complaints("{\n\0\"repositories\": {}}") == [
+        "repositories.json:2: the character zero cannot be part of it"
+      ])
   }
 
   @Test("stands beside workers of the configuration, without name or port twice")

@@ -87,6 +87,7 @@ import Testing
       "start worker=a cookie=c pid=99999999999 time=5", "start worker=a cookie=c pid=5 time=-5",
       "start worker=a cookie=c port=0", "start worker=a cookie=c port=65536",
       "start worker=a cookie=c cgroup=",
+      "start worker=a cookie=c cgroup=/" + String(repeating: "x/", count: 2048),
       "start worker=a%00b cookie=c", "start worker=%ff cookie=c", "start worker=a cookie=c%00",
       "start worker=a worker=b cookie=c", "start worker=a cookie=c junk", "start worker=a cookie=%zz",
       "start worker=a cookie=%4", "end", "end worker=", "begin worker=a",

@@ -144,6 +144,8 @@ struct HistoryAccountTests {
     event.reason = "\u{1B}\\\"ü"
     event.next = Microseconds(6)
     event.times = 7
+    event.boot = "b"
+    event.configuration = "/c.toml"
     #expect(WorkerHistory(lines: event.line).events(of: "a") == [event])
     #expect(!Mirror(reflecting: event).children.contains { "\($0.value)" == "nil" }, "all are tried")
     #expect(WorkerHistory(lines: event.line.dropLast(3) + [10] + event.line).count == 1)

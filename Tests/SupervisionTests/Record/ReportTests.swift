@@ -51,6 +51,15 @@ struct ShutdownTableTests {
     return text
   }
 
+  @Test("a worker that ended as asked before it was heard has not failed to answer")
+  func endedFirst() throws {
+    var record = try #require(ReportFixture.record)
+    record.workers[0].requests[0].answered = nil
+    #expect(ShutdownTable.text(of: record, style: .plain).contains("exited 0  ended first"))
+    record.workers[0].leaderEnd = nil
+    #expect(ShutdownTable.text(of: record, style: .plain).contains("no answer"))
+  }
+
   @Test("numbers that nobody can have written are no trouble")
   func absurdTimes() throws {
     let directory = try TemporaryDirectory()

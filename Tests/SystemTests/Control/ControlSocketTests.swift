@@ -111,6 +111,9 @@ extension SystemTests {
         #expect(!log.contains("warning procctl: alpha"), "nothing went wrong")
         let none = try await self.procctl(session, "status", config)
         #expect(none.ending == .exited(69) && none.errors.contains("no master of"))
+        let nobody = try await self.procctl(session, "status", "--control", Bytes(self.path(session)))
+        #expect(nobody.ending == .exited(69))
+        #expect(nobody.errors == "procctl: status: no master listens on \(self.path(session))\n")
       }
     }
 
@@ -222,6 +225,42 @@ extension SystemTests {
         _ = try await second.stop()
         #expect(try await self.procctl(session, "status", config).ending == .exited(0))
         _ = try await master.stop()
+      }
+    }
+
+    @Test("where several masters run, they are named with configuration and socket, and each of these works")
+    func several() async throws {
+      try await withSession { session in
+        let worker = TestWorker("alpha", ["hold"], "contain = \"session\"")
+        let first = try MasterRun(session, [worker])
+        try await first.allReady()
+        let file = try session.write(worker.table + "\n", to: "other.toml")
+        let second = try session.procctl("run", Bytes(file))
+        try await second.errors?.expect("all workers are ready")
+        let masters = [(first.pid, session.path("procctl.toml")), (second.pid, file)]
+        for (arguments, way) in [
+          (["status"], "by its configuration, or by"),
+          (["stop", "alpha"], "by its configuration with --config, or by"),
+        ] {
+          let result = try await session.procctl(arguments.map { Bytes($0) }).end()
+          #expect(result.ending == .exited(64))
+          #expect(result.errors.hasPrefix("procctl: \(arguments[0]): several masters run; name one \(way) "))
+          for (pid, file) in masters {
+            let line = try #require(
+              result.errors.split(separator: "\n").first { $0.hasPrefix("  \(file) (pid \(pid)): /") },
+              "\(result.errors)")
+            let socket = Bytes(String(line.split(separator: " ")[3]))
+            for choice in [["--control", socket], [Bytes(file)]] {
+              let chosen = try await session.procctl([Bytes("status")] + choice).end()
+              #expect(chosen.ending == .exited(0) && chosen.outputText.contains("(pid \(pid)): ready 1/1"))
+            }
+          }
+        }
+        #expect(
+          try await self.procctl(session, "stop", "--config", Bytes(file), "alpha").ending == .exited(0))
+        second.send(SIGTERM)
+        #expect(try await second.end().ending == .exited(0))
+        _ = try await first.stop()
       }
     }
 

@@ -177,6 +177,32 @@ extension SystemTests {
       }
     }
 
+    @Test("who asks and resets the connection before it is answered harms nobody")
+    func reset() async throws {
+      try await withSession { session in
+        let health = try session.freePort()
+        let master = try MasterRun(
+          session, preamble: self.preamble(health), [TestWorker("alpha", ["hold"])])
+        try await master.allReady()
+        for request in [
+          "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+          "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "garbage\r\n\r\n",
+        ] {
+          // Request and reset are both there when it comes to read.
+          master.process.send(SIGSTOP)
+          try await session.untilState(of: master.pid, is: "T")
+          try {
+            let client = try RawClient(port: health)
+            client.say(request)
+            client.resetOnClose()
+          }()
+          master.process.send(SIGCONT)
+          #expect(try await RawClient(port: health).get("/healthz").status == 200)
+        }
+        #expect(try await master.stop().result.ending == .exited(0))
+      }
+    }
+
     @Test("a request that comes drop by drop is given up, and so is a silent connection")
     func slow() async throws {
       try await withSession { session in

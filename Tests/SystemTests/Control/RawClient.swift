@@ -55,6 +55,12 @@ final class RawClient: @unchecked Sendable {
 
   func finishSaying() { shutdown(self.descriptor, Int32(SHUT_WR)) }
 
+  /// Lets the close send a reset (SO_LINGER of 0, socket(7)).
+  func resetOnClose() {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(self.descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+  }
+
   func expect(_ text: String, within limit: Duration = .seconds(10)) async throws {
     self.position = try await self.capture.expect(text, from: self.position, within: limit)
   }

@@ -55,6 +55,38 @@ extension SystemTests {
     }
 
     @Test(
+      "also where the terminal is another user's, as after su",
+      .needs(.root, "a master that becomes another user"))
+    func otherOwner() async throws {
+      try await withSession { session in
+        try #require(chmod(session.directory, 0o777) == 0)
+        let workload = try session.publicWorkload()
+        let terminal = try TestTerminal()
+        // Control: who it is then may not open it by its name.
+        try #require(chmod(terminal.path, 0o620) == 0)
+        let text = """
+          [master]
+          user = "daemon"
+
+          [workers.deaf]
+          command = ["\(workload)", "ignore", "TERM", "notify", "READY=1"]
+          ready = "notify"
+          \(self.deaf)
+          """
+        let file = try session.write(text + "\n", to: "procctl.toml")
+        var launch = Launch(
+          "/usr/bin/env", ["TERM=xterm", "NO_COLOR=1", Bytes(Programs.procctl), "run", Bytes(file)])
+        launch.terminal = terminal.path
+        let process = try session.start(launch)
+        try await terminal.screen.expect("all workers are ready")
+        #expect(ProcTable.status(process.pid, "Uid")?.hasPrefix("1") == true)
+        terminal.type("\u{3}")
+        try await terminal.screen.expect("0/1 stopped, ")
+        #expect(try await process.end().ending == .exited(3))
+      }
+    }
+
+    @Test(
       "only the log where a terminal cannot do it, or the log is for programs",
       arguments: [("TERM=dumb", "text"), ("TERM=", "text"), ("TERM=xterm", "json")])
     func plain(terminalType: String, format: String) async throws {

@@ -134,7 +134,8 @@ extension SystemTests {
 
     @Test(
       "twenty that leave a zombie at every moment do not keep it from what else it has to do",
-      .needs(.root, "a limit of processes"), arguments: Keeper.verbs)
+      .needs(.root, "a limit of processes"),
+      arguments: Keeper.verbs + [.spawn(.pidNamespace), .run(.pidNamespace)])
     func zombiesWithoutEnd(_ keeper: Keeper) async throws {
       try await withSession { session in
         let fifo = try session.announcements()

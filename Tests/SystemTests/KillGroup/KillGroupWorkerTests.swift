@@ -26,8 +26,6 @@ extension SystemTests {
 
     private func livingChildren(of master: MasterRun) -> Set<Int> { Set(master.children.map { Int($0.pid) }) }
 
-    private func living(_ session: TestSession) -> Set<pid_t> { Set(session.members().map(\.pid)) }
-
     @Test(
       "@WORKER ends all of a worker; its master starts it again, and that start is left alone",
       arguments: Containment.sharingNumbers)
@@ -44,7 +42,7 @@ extension SystemTests {
         let second = try await self.expectAll(fifo)
         #expect(second.isDisjoint(with: first))
         #expect(ended.isDisjoint(with: second.map { Int($0) }), "the next start is not its business")
-        #expect(self.living(session) == second.union([master.pid]).union(master.children.map(\.pid)))
+        #expect(session.living == second.union([master.pid]).union(master.children.map(\.pid)))
         try await master.expect("alpha stopping")
         #expect(try await master.stop().result.ending == .exited(3))
       }
@@ -87,18 +85,18 @@ extension SystemTests {
         try await master.allReady()
         master.process.send(SIGKILL)
         try await master.process.end()
-        #expect(self.living(session).isSuperset(of: left))
+        #expect(session.living.isSuperset(of: left))
 
         let listed = try await session.procctl("kill-group", "--dry-run", "--json", "@alpha").end()
         let reasons = Set(try jsonList(listed.outputText).compactMap { $0["reason"] as? String })
         #expect(
           reasons.contains("target") && reasons.contains(containment == .cgroup ? "cgroup" : "cookie"),
           "\(reasons)")
-        #expect(self.living(session).isSuperset(of: left), "nobody is ended")
+        #expect(session.living.isSuperset(of: left), "nobody is ended")
 
         let result = try await session.procctl("kill-group", "--grace", "200ms", "@alpha").end()
         #expect(result.ending == .exited(0), "\(result.errors)")
-        #expect(self.living(session).isDisjoint(with: left))
+        #expect(session.living.isDisjoint(with: left))
         #expect(session.members().count == 1, "beta stays")
         #expect(try await session.procctl("kill-group", "@alpha").end().ending == .exited(1))
         #expect(try await session.procctl("kill-group", "@beta").end().ending == .exited(0))
@@ -161,8 +159,8 @@ extension SystemTests {
         let result = try await session.procctl("kill-group", "--grace", "200ms", "--port", "\(port)").end()
         #expect(result.ending == .exited(0), "\(result.errors)")
         let second = try await self.expectAll(fifo)
-        #expect(self.living(session).isDisjoint(with: first))
-        #expect(self.living(session).isSuperset(of: second))
+        #expect(session.living.isDisjoint(with: first))
+        #expect(session.living.isSuperset(of: second))
         #expect(try await master.stop().result.ending == .exited(3))
       }
     }
@@ -189,10 +187,10 @@ extension SystemTests {
         #expect(session.members().count == 4)
 
         #expect(try await session.procctl("kill-group", "@\(first.pid)/alpha").end().ending == .exited(0))
-        #expect(self.living(session) == [first.pid, second.pid, secondWorker], "\(firstWorker)")
+        #expect(session.living == [first.pid, second.pid, secondWorker], "\(firstWorker)")
         // It does not run any more, so the other one is meant.
         #expect(try await session.procctl("kill-group", "@procctl.toml/alpha").end().ending == .exited(0))
-        #expect(self.living(session) == [first.pid, second.pid])
+        #expect(session.living == [first.pid, second.pid])
         let stopped = try await session.procctl("kill-group", "@alpha").end()
         #expect(stopped.ending == .exited(1) && stopped.errors.contains("does not run"), "\(stopped.errors)")
         _ = try await first.stop()

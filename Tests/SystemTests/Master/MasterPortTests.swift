@@ -28,6 +28,15 @@ extension SystemTests {
           + user + ["tell", Bytes(fifo.path), "foreigner"])
     }
 
+    /// A process outside of the master that listens on a worker's port.
+    private func stranger(_ session: TestSession, on port: UInt16) async throws -> TestProcess {
+      let fifo = try session.announcements("stranger")
+      let stranger = try session.workload(
+        ["listen", Bytes("\(port)"), "tell", Bytes(fifo.path), "stranger", "hold"])
+      _ = try await fifo.expect("stranger")
+      return stranger
+    }
+
     @Test(
       "a daemon of ours that nobody could tell apart is ended for its port before the next start",
       arguments: [false, true])
@@ -114,9 +123,7 @@ extension SystemTests {
       try await withSession { session in
         let port = try session.freePort()
         let fifo = try session.announcements()
-        let stranger = try session.workload(
-          ["listen", Bytes("\(port)"), "tell", Bytes(fifo.path), "stranger", "hold"])
-        _ = try await fifo.expect("stranger")
+        let stranger = try await self.stranger(session, on: port)
         let master = try MasterRun(
           session, preamble: "[shutdown]\nforce-foreign = true", [self.lender(session, port, Self.stop)])
         try await master.expect("alpha blocked: port \(port) is held by pid \(stranger.pid) (")
@@ -144,10 +151,7 @@ extension SystemTests {
     func forcedWhileBlocked() async throws {
       try await withSession { session in
         let port = try session.freePort()
-        let fifo = try session.announcements()
-        let stranger = try session.workload(
-          ["listen", Bytes("\(port)"), "tell", Bytes(fifo.path), "stranger", "hold"])
-        _ = try await fifo.expect("stranger")
+        let stranger = try await self.stranger(session, on: port)
         let master = try MasterRun(
           session, preamble: "[shutdown]\nforce-foreign = true",
           [TestWorker("alpha", ["listen", "{port}"], port: port)])

@@ -53,6 +53,9 @@ func unmarkedDaemon(_ fifo: Announcements) -> [Bytes] {
 ///
 /// Used by one task at a time.
 final class MasterRun: @unchecked Sendable {
+  /// A stop takes less if it waits for nobody, however busy the machine; whoever waits in vain waits longer.
+  static let soon = Duration.seconds(8)
+
   let process: TestProcess
   let log: Capture
   /// How far the log has been read by ``expect(_:within:)``.

@@ -136,11 +136,7 @@ extension SystemTests {
         let master = try MasterRun(
           session, preamble: self.preamble(session.directory), [TestWorker("alpha", ["hold"])])
         try await master.allReady()
-        // For one process, a limit is what a full disk is for all.
-        let limited = try await session.start(
-          Launch("/usr/bin/prlimit", ["--pid", "\(master.pid)", "--fsize=1:1"])
-        ).end()
-        try #require(limited.ending == .exited(0), "\(limited.errors)")
+        try await session.fillDisk(of: master.pid)
         let (result, _) = try await master.stop()
         #expect(result.ending == .exited(0))
         #expect(result.errors.contains("stopped: clean"))

@@ -9,24 +9,25 @@ extension SystemTests {
 
     // MARK: Lifeline
 
-    /// A pipe of which the test holds the writing end.
-    private func lifeline() throws -> (guards: Int32, own: Int32) {
+    /// A spawn with a lifeline, of which the test holds the other end.
+    private func tied(
+      _ session: TestSession, _ options: Bytes..., to actions: [Bytes]
+    ) throws -> (process: TestProcess, own: Int32) {
       var ends: [Int32] = [-1, -1]
       try #require(pipe2(&ends, O_CLOEXEC) == 0)
-      return (ends[0], ends[1])
+      defer { close(ends[0]) }
+      var launch = Launch(
+        Programs.procctl,
+        ["spawn", "--lifeline", "5"] + options + ["--", Bytes(Programs.workload)] + actions)
+      launch.passed = [(ends[0], 5)]
+      return (try session.start(launch), ends[1])
     }
 
     @Test("when the other end of the lifeline is closed, everything is ended at once")
     func lifelineBreaks() async throws {
       try await withSession { session in
         let workload = Misbehaving(fifo: try session.announcements(), leader: ["ignore", "TERM"])
-        let (guards, own) = try self.lifeline()
-        var launch = Launch(
-          Programs.procctl,
-          ["spawn", "--grace", "60s", "--lifeline", "5", "--", Bytes(Programs.workload)] + workload.actions)
-        launch.passed = [(guards, 5)]
-        let process = try session.start(launch)
-        close(guards)
+        let (process, own) = try self.tied(session, "--grace", "60s", to: workload.actions)
         _ = try await workload.start()
         let stopwatch = Stopwatch()
         close(own)
@@ -40,13 +41,7 @@ extension SystemTests {
     func lifelineHolds() async throws {
       try await withSession { session in
         let fifo = try session.announcements()
-        let (guards, own) = try self.lifeline()
-        var launch = Launch(
-          Programs.procctl,
-          ["spawn", "--lifeline", "5", "--", Bytes(Programs.workload), "tell", Bytes(fifo.path), "up"])
-        launch.passed = [(guards, 5)]
-        let process = try session.start(launch)
-        close(guards)
+        let (process, own) = try self.tied(session, to: ["tell", Bytes(fifo.path), "up"])
         let pid = try #require(try await fifo.expect("up")["up"])
         // What is written into it is of no interest.
         #expect(write(own, "still here", 10) == 10)
@@ -63,13 +58,7 @@ extension SystemTests {
     func lifelineBreaksLater() async throws {
       try await withSession { session in
         let workload = Misbehaving(fifo: try session.announcements())
-        let (guards, own) = try self.lifeline()
-        var launch = Launch(
-          Programs.procctl,
-          ["spawn", "--grace", "60s", "--lifeline", "5", "--", Bytes(Programs.workload)] + workload.actions)
-        launch.passed = [(guards, 5)]
-        let process = try session.start(launch)
-        close(guards)
+        let (process, own) = try self.tied(session, "--grace", "60s", to: workload.actions)
         let leader = try #require(try await workload.start()["leader"])
         process.send(SIGTERM)
         try await session.untilState(of: leader, is: "Z")

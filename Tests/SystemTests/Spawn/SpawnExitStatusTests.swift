@@ -134,6 +134,15 @@ extension SystemTests {
         ).end()
         #expect(result.ending == .exited(126))
         #expect(result.errors == "procctl: spawn: execute \(script) as user 65534: Permission denied\n")
+        // What comes after it in PATH is for everybody (execvp(3)).
+        let open = session.path("open")
+        try #require(mkdir(open, 0o755) == 0)
+        let other = try session.write("#!/bin/sh\nexit 7\n", to: "open/procctl-test-program")
+        try #require(chmod(other, 0o755) == 0)
+        let found = try await session.procctl(
+          "spawn", "--user", "65534", "--env", "PATH=\(closed):\(open)", "--", "procctl-test-program"
+        ).end()
+        #expect(found.ending == .exited(7), "\(found.errors)")
       }
     }
 

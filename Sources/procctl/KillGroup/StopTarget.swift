@@ -8,6 +8,8 @@ enum StopTarget {
   case supervisor(ProcessStatus)
   case worker(KnownWorker)
   case missing(String)
+  /// Whether anybody of it is left cannot be known.
+  case unknown(String)
   case refused(String)
 
   static func resolve(
@@ -39,7 +41,10 @@ enum StopTarget {
     }
     let named = workers.filter(selector.matches)
     guard !named.isEmpty else {
-      return .missing("no master that we can find has a worker @\(text)")
+      switch try UnlistedWorker.fate(of: selector) {
+      case .gone(let why): return .missing(why)
+      case .unknown(let why): return .unknown(why)
+      }
     }
     let loop = try EventLoop()
     var running: [KnownWorker] = []
@@ -53,7 +58,7 @@ enum StopTarget {
       return .refused("@\(text) is a worker of several masters; say which one:\(choices)")
     }
     guard let worker = running.first else {
-      return .missing("worker \(named.map(\.description).joined(separator: "; ")) does not run")
+      return .missing("does not run: \(named.map(\.description).joined(separator: "; "))")
     }
     return .worker(worker)
   }

@@ -28,7 +28,7 @@ struct KillGroupCommand: Verb {
     transform: OptionText.duration)
   var grace: Duration = .seconds(5)
 
-  @Option(help: "How far it reaches: \(StopScope.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(help: "How far it reaches.")
   var scope = StopScope.tree
 
   @Option(
@@ -71,6 +71,9 @@ struct KillGroupCommand: Verb {
       case .missing(let reason):
         Message.error("kill-group: \(reason)")
         return ExitStatus.noSuchTarget
+      case .unknown(let reason):
+        Message.error("kill-group: \(reason)")
+        return ExitStatus.failed
       case .refused(let reason):
         Message.error("kill-group: \(reason)")
         return ExitStatus.usage

@@ -72,7 +72,7 @@ struct WhyCommand: Verb {
   private func notOne(_ searched: HistorySearch, _ source: RecordSource) -> Int32 {
     let name = PrintableText.escaping(self.worker.utf8)
     if !searched.several.isEmpty {
-      let list = searched.several.map { "\n  \($0.configuration)" }.joined()
+      let list = searched.several.map { "\n  \(PrintableText.escaping($0.utf8, limit: 4096))" }.joined()
       Message.error(
         "why: several masters have a worker \"\(name)\"; name a configuration with --config:\(list)")
       return ExitStatus.usage

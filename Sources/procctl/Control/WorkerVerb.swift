@@ -36,8 +36,6 @@ private struct Call: Codable {
   var wait: Bool
 }
 
-private struct Nothing: Codable {}
-private struct StatusAnswer: Codable { var master: MasterStatusSnapshot }
 private struct Answer: Codable { var workers: [MasterStatusSnapshot.Worker] }
 
 extension WorkerVerb {
@@ -57,7 +55,8 @@ extension WorkerVerb {
   func execute(command: [ByteString]?) -> Int32 {
     do throws(ControlledMasterChoice.Obstacle) {
       let client = try ControlledMasterChoice.connect(
-        control: self.target.control, configuration: self.target.config)
+        control: self.target.control, configuration: self.target.config,
+        argument: "its configuration with --config")
       return self.ask(client)
     } catch {
       Message.error("\(Self.command.rawValue): \(error.text)")
@@ -95,10 +94,10 @@ extension WorkerVerb {
   /// Who was not there in time. The master takes one call at a time on a connection: it is asked on another.
   private func overdue(at master: ControlClient) -> String {
     let limit = (self.target.timeout ?? .zero).text
-    guard let other = try? ControlClient(to: master.path), (try? other.send("Status", Nothing())) != nil,
-      let answer = try? other.reply(as: StatusAnswer.self, by: .now.advanced(by: Self.patience)).value
-    else { return ControlFailure.text(of: ControlClient.Failure.timedOut, from: master) }
-    let late = answer.master.workers.filter {
+    guard let status = try? ControlClient(to: master.path).masterStatus(within: Self.patience) else {
+      return ControlFailure.text(of: ControlClient.Failure.timedOut, from: master)
+    }
+    let late = status.workers.filter {
       self.target.workers.contains($0.name) && !WorkerWait.isReached(Self.command, $0.state)
     }
     guard !late.isEmpty else { return "not done within \(limit)" }

@@ -5,7 +5,7 @@ enum PortGuard {
   /// - Throws: `ProcessError` with code `.sockets` naming who has the first port that is not free.
   static func requireFree(_ ports: [UInt16]) throws(ProcessError) {
     guard let held = try self.heldPorts(ports).first else { return }
-    throw ProcessError(.sockets, doing: "start with port \(held)")
+    throw ProcessError(.sockets, doing: "not started: port \(held)")
   }
 
   /// The ports that are not free, with who has them, as text.

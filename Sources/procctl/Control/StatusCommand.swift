@@ -27,15 +27,13 @@ struct StatusCommand: Verb {
   @Flag(help: "Write one line of JSON.")
   var json = false
 
-  private struct Answer: Codable { var master: MasterStatusSnapshot }
-  private struct Nothing: Codable {}
-
   /// A master that does not answer for so long does not turn its loop.
   static let patience = Duration.seconds(10)
 
   func execute(command: [ByteString]?) -> Int32 {
     do throws(ControlledMasterChoice.Obstacle) {
-      let client = try ControlledMasterChoice.connect(control: self.control, configuration: self.config)
+      let client = try ControlledMasterChoice.connect(
+        control: self.control, configuration: self.config, argument: "its configuration")
       return self.ask(client)
     } catch {
       Message.error("status: \(error.text)")
@@ -45,8 +43,7 @@ struct StatusCommand: Verb {
 
   private func ask(_ client: ControlClient) -> Int32 {
     do {
-      try client.send("Status", Nothing())
-      let master = try client.reply(as: Answer.self, by: .now.advanced(by: Self.patience)).value.master
+      let master = try client.masterStatus(within: Self.patience)
       if self.json {
         JSONLine.write(master, to: 1)
       } else {
@@ -56,26 +53,6 @@ struct StatusCommand: Verb {
     } catch {
       Message.error("status: \(ControlFailure.text(of: error, from: client))")
       return ExitStatus.unavailable
-    }
-  }
-}
-
-/// Why a master did not do what it was asked, in words.
-enum ControlFailure {
-  static func text(of error: any Error, from client: ControlClient) -> String {
-    guard let failure = error as? ControlClient.Failure else { return "\(error)" }
-    switch failure {
-    case .closed: return "the master at \(client.path) has ended or hung up"
-    case .timedOut: return "the master at \(client.path) does not answer"
-    case .refused(let error):
-      switch error.name {
-      case ControlInterface.name + ".NoSuchWorker":
-        return "there is no worker \(error.parameters["worker"] ?? "")"
-      case ControlInterface.name + ".Stopping":
-        return "the master is being stopped: \(error.parameters["reason"] ?? "")"
-      case "": return "the answer of \(client.path) makes no sense"
-      default: return error.name
-      }
     }
   }
 }

@@ -8,7 +8,7 @@ struct HistorySearch {
   /// Nil if there is none, or more than one.
   private(set) var found: Found?
   /// Whose they are, if there is more than one and not just one of the masters runs.
-  private(set) var several: [LedgerName] = []
+  private(set) var several: [String] = []
   /// All workers that are told of.
   private(set) var workers: [String] = []
 
@@ -29,7 +29,9 @@ struct HistorySearch {
     }
     let living = candidates.filter(\.found.masterLives)
     if living.count == 1 { candidates = living }
-    if candidates.count > 1 { self.several = candidates.map(\.name) }
+    if candidates.count > 1 {
+      self.several = candidates.map { $0.found.history.configuration ?? $0.name.configuration }
+    }
     if candidates.count == 1 { self.found = candidates[0].found }
     if candidates.isEmpty, let obstacle { throw obstacle }
   }

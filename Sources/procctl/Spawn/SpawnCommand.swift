@@ -50,7 +50,7 @@ struct SpawnCommand: Verb {
   @Option(help: "A name by which kill-group finds it.")
   var name: String?
 
-  @Option(help: "How the processes are kept together: \(ContainmentChoice.allNames.joined(separator: ", ")).")
+  @Option(help: "How the processes are kept together.")
   var contain = ContainmentChoice.automatic
 
   @Option(help: "Run as this user, by name or number.", transform: OptionText.name)
@@ -205,18 +205,6 @@ struct SpawnCommand: Verb {
   }
 
   private func run(_ command: Command) throws -> Int32 {
-    var guarded = GuardedCommand(command: command)
-    guarded.timeLimit = self.timeout == .zero ? nil : self.timeout
-    guarded.stopSignal = self.signal
-    guarded.grace = self.grace
-    // --signal says what a stop sends, and SIGTERM is how we are asked to stop.
-    guarded.signalMap[.terminate] = self.signal
-    for mapping in self.mapSignal { guarded.signalMap[mapping.from] = .some(mapping.to) }
-    guarded.foreground = self.foreground ? .always : .automatic
-    guarded.usesCgroup = self.contain == .cgroup
-    guarded.lifeline = self.lifeline.map { FileDescriptor(rawValue: $0) }
-    if self.leaveLeftovers { guarded.leftovers = .left }
-
     if let list = self.handOn {
       try PrivilegeDrop.keepToOurselves(
         but: CapabilitySet(names: list.split(separator: ",").map(String.init)))
@@ -231,6 +219,33 @@ struct SpawnCommand: Verb {
       }
     }
     let reporter = SpawnReporter(descriptor: self.statusFd, finalOnStandardError: self.json)
+    let report = try self.supervise(self.guarded(command), telling: reporter)
+    let heldPorts = PortGuard.held(self.port)
+    if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }
+    self.complain(of: report)
+    for held in heldPorts { Message.error("port \(held)") }
+    return heldPorts.isEmpty ? ExitStatus.of(report) : ExitStatus.failed
+  }
+
+  private func guarded(_ command: Command) -> GuardedCommand {
+    var guarded = GuardedCommand(command: command)
+    guarded.timeLimit = self.timeout == .zero ? nil : self.timeout
+    guarded.stopSignal = self.signal
+    guarded.grace = self.grace
+    // --signal says what a stop sends, and SIGTERM is how we are asked to stop.
+    guarded.signalMap[.terminate] = self.signal
+    for mapping in self.mapSignal { guarded.signalMap[mapping.from] = .some(mapping.to) }
+    guarded.foreground = self.foreground ? .always : .automatic
+    guarded.usesCgroup = self.contain == .cgroup
+    guarded.lifeline = self.lifeline.map { FileDescriptor(rawValue: $0) }
+    if self.leaveLeftovers { guarded.leftovers = .left }
+    return guarded
+  }
+
+  private func supervise(
+    _ guarded: GuardedCommand, telling reporter: SpawnReporter
+  ) throws -> GuardReport {
+    var guarded = guarded
     let loop = try EventLoop()
     let namespace = self.contain == .pidNamespace ? try NamespacedSpawn(on: loop) : nil
     if let namespace {
@@ -251,8 +266,11 @@ struct SpawnCommand: Verb {
       if self.detachedSupervisor { StandardDescriptors.letGoOfCaller(closing: self.statusFd) }
     }
     namespace?.complete(&report)
-    let heldPorts = PortGuard.held(self.port)
-    if !self.detachedSupervisor { reporter.ended(report, heldPorts: heldPorts) }
+    return report
+  }
+
+  /// Says what is left, or that nobody can tell.
+  private func complain(of report: GuardReport) {
     for survivor in report.survivors { Message.error("survived: \(survivor)") }
     if let error = report.unverified {
       Message.error("spawn: find out whether somebody is left: \(error)")
@@ -262,7 +280,5 @@ struct SpawnCommand: Verb {
     if report.survivors.isEmpty, let cgroup = report.leftCgroup {
       Message.error("spawn: remove cgroup \(cgroup): it is left, and empty")
     }
-    for held in heldPorts { Message.error("port \(held)") }
-    return heldPorts.isEmpty ? ExitStatus.of(report) : ExitStatus.failed
   }
 }
