@@ -150,7 +150,7 @@ let package = Package(
     .testTarget(
       name: "SystemTests",
       dependencies: [
-        "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
+        "SeededRandom", "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
       ],
       exclude: ["systemd", "RealWorkers/programs"],
       swiftSettings: strict),

@@ -21,7 +21,9 @@ final class ControlCaller {
   /// What a caller that takes no replies may leave lying before it is cut off.
   private static let longestBacklog = 4 << 20
 
-  private unowned let connection: StreamConnection
+  /// Closed it forgets its handlers and so us. Until then each keeps the other: in the middle of an answer it
+  /// may be closed, and everybody else lets go of it.
+  private let connection: StreamConnection
   private let loop: EventLoop
   private unowned let master: any ControlledMaster
   private let peer: PeerCredentials

@@ -58,7 +58,9 @@ package final class HealthEndpoint {
 
 /// One client of the health endpoint.
 private final class HealthClient {
-  private unowned let connection: StreamConnection
+  /// Closed it forgets its handlers and so us. Until then each keeps the other: in the middle of an answer it
+  /// may be closed, and everybody else lets go of it.
+  private let connection: StreamConnection
   private let loop: EventLoop
   private let limits: HealthEndpoint.Limits
   private let answer: (HealthPage) -> HTTPResponse
