@@ -28,6 +28,7 @@ int hide(char **words, int index);   // hiding.c: looks like something else, or 
 int linger(char **words, int index); // lingering.c: stays when others go
 int serve_clients(char **words, int index); // serving.c: has clients
 int litter(char **words, int index); // littering.c: leaves what is not a process
+int keep_from(char **words, int index); // withholding.c: stands between files and who uses them
 
 // Sends the socket to the Unix socket at the path (SCM_RIGHTS).
 void lend(int listening, const char *path);

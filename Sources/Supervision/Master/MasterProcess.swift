@@ -27,6 +27,9 @@ public final class MasterProcess {
   private let desk: MasterDesk
   private let progress: TerminalProgress?
   private let recorder: MasterRecorder
+  private let writer: FileWriter
+  /// Until when the end waits for what is still to be written.
+  private var writingDeadline: MonotonicInstant?
   private let logFiles: MasterLogFiles?
   private let workerLogs: WorkerLogs?
   private let stopsOnHangUp: Bool
@@ -60,6 +63,8 @@ public final class MasterProcess {
     self.configuration = configuration
     self.logger = logger
     self.logFiles = logFiles
+    let writer = logFiles?.writer ?? FileWriter()
+    self.writer = writer
     self.loop = try EventLoop()
     // As pid 1's child without a terminal a hang-up means "reload"; at a terminal it means the end.
     self.stopsOnHangUp = isatty(0) == 1 || isatty(2) == 1
@@ -80,7 +85,7 @@ public final class MasterProcess {
     self.workerLogs = configuration.logDirectory.map { [loop] directory in
       WorkerLogs(
         directory: directory, limits: .init(size: configuration.logSize, keep: configuration.logKeep),
-        workers: configuration.workers.map(\.name), loop: loop, logger: logger)
+        workers: configuration.workers.map(\.name), writer: writer, loop: loop, logger: logger)
     }
     self.resources = LoopResources(
       directories: WorkerDirectories(
@@ -111,7 +116,7 @@ public final class MasterProcess {
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
     self.recorder = MasterRecorder(
-      configuration, loop: self.loop, kernel: self.kernel, logger: logger)
+      configuration, loop: self.loop, kernel: self.kernel, logger: logger, writer: writer)
     self.observers.append(self.recorder)
     self.master.observer = self
     self.master.resources = self.resources
@@ -121,6 +126,12 @@ public final class MasterProcess {
     self.master.describeWait = { WaitState.describe($0, kernel: kernel) }
     if let display = self.progress { self.observers.append(display) }
     self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
+    writer.whenHeldUp { [logger] notice in
+      switch notice {
+      case .heldUp: logger.warning("a disk does not answer; what is to be written to it waits")
+      case .goesOn: logger.warning("the disk answers again")
+      }
+    }
   }
 
   /// Adds a cleanup to those of the configuration. All of them run one after another once every worker
@@ -167,6 +178,7 @@ public final class MasterProcess {
     // What is left, the next start has to find.
     self.ledger.end(
       isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty && leftCgroup == nil)
+    self.finishWriting()
     return self.outcome.exitStatus
   }
 
@@ -195,6 +207,32 @@ public final class MasterProcess {
       self.lookAgainAndAgain()
     }
   }
+
+  /// Waits for what is still to be written, but not for long: by now nobody is left to be ended, and a disk
+  /// that does not answer must not keep this process, which has its status to tell.
+  ///
+  /// - Returns: How much is not written.
+  @discardableResult
+  private func awaitWriting() -> Int {
+    let now = self.loop.now
+    let deadline = self.writingDeadline ?? now.advanced(by: Self.longestWriting)
+    self.writingDeadline = deadline
+    return self.writer.drain(within: .nanoseconds(max(0, deadline.nanoseconds - now.nanoseconds)))
+  }
+
+  private func finishWriting() {
+    let unwritten = self.awaitWriting()
+    if let lost = self.logFiles?.lostLines, lost > 0 {
+      self.logger.warning("\(lost) lines of the log files were lost")
+    }
+    guard unwritten > 0 else { return _ = self.awaitWriting() }
+    self.logger.warning(
+      "a disk does not answer: \(unwritten) \(unwritten == 1 ? "entry of a file is" : "entries of files are") not written"
+    )
+  }
+
+  /// Far less than the exit may take in all.
+  private static let longestWriting = Duration.seconds(2)
 
   private func limitExit() {
     if let limit = self.exitLimit { ExitWatchdog.arm(within: limit, status: self.outcome.exitStatus) }
@@ -268,8 +306,13 @@ public final class MasterProcess {
 
   private func reopenLogs() {
     guard let files = self.logFiles else { return self.logger.info("SIGUSR1: there are no log files") }
-    for trouble in files.reopen() { self.logger.warning("a log goes on where it was: \(trouble)") }
-    self.logger.info("logs reopened")
+    files.reopen { [loop, logger] troubles in
+      // On the loop's thread, so that it is said in order.
+      loop.perform {
+        for trouble in troubles { logger.warning("a log goes on where it was: \(trouble)") }
+        logger.info("logs reopened")
+      }
+    }
   }
 
   private func interrupted(_ arrival: SignalReader.Arrival) {
@@ -344,12 +387,11 @@ extension MasterProcess: MasterObserver {
     // From here on whatever hangs hangs for nothing.
     self.limitExit()
     for observer in self.observers { observer.ended(outcome) }
+    // Whoever waits for our end may look for the record next.
+    self.awaitWriting()
     self.logger.log(
       level: outcome.exitStatus == 0 ? .info : .warning, "stopped: \(outcome.summary)",
       metadata: ["exit": "\(outcome.exitStatus)"])
-    if let lost = self.logFiles?.lostLines, lost > 0 {
-      self.logger.warning("\(lost) lines of the log files were lost")
-    }
     self.loop.stop()
   }
 }
