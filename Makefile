@@ -102,7 +102,7 @@ test-systemd: build
 # Last: it builds all that it runs anew.
 test-sanitizers: build
 	@echo "== sanitizers"
-	@$(bin)/procctl spawn --timeout 15m -- Tests/Sanitizers/run
+	@$(bin)/procctl spawn --timeout 25m -- Tests/Sanitizers/run
 
 bench: build
 	@packaging/dependencies bench

@@ -138,7 +138,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "SupervisionTests",
-      dependencies: ["SeededRandom", "TemporaryFiles", "Supervision", "ProcCtl", system, logging],
+      dependencies: [
+        "SeededRandom", "Simulation", "TemporaryFiles", "Supervision", "ProcCtl", system, logging,
+      ],
       exclude: ["Record/timeline.svg"], swiftSettings: strict),
     .target(
       name: "Simulation", dependencies: ["SeededRandom", "Supervision", "ProcCtl", system],

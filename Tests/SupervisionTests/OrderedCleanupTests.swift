@@ -17,30 +17,13 @@ import Testing
     var description: String { "refused" }
   }
 
-  /// A process without children.
-  private class LonelyKernel: Kernel {
-    var now: MonotonicInstant { .now }
-    let selfIdentifier = ProcessIdentifier(getpid())
-    func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
-      throw ProcessError(.spawn, doing: "start \(command.executable)")
-    }
-    func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus? { nil }
-    func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] { [] }
-    func allProcesses() throws(ProcessError) -> [ProcessStatus] { [] }
-    func cookie(of process: ProcessIdentifier) throws(ProcessError) -> ByteString? { nil }
-    func peekExit(of child: ProcessIdentifier) -> TerminationStatus? { nil }
-    func peekAnyExit() -> AnyChildExit { .noChildren }
-    func reap(_ child: ProcessIdentifier) -> TerminationStatus? { nil }
-    func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery { .gone }
-    func send(
-      _ signal: Signal, toGroupOf child: ProcessIdentifier
-    ) throws(ProcessError) -> SignalDelivery { .gone }
-  }
-
   /// A process with a child that nobody can end, once it has one.
   private final class BurdenedKernel: LonelyKernel {
     var isBurdened: Bool
-    init(isBurdened: Bool) { self.isBurdened = isBurdened }
+    init(isBurdened: Bool) {
+      self.isBurdened = isBurdened
+      super.init()
+    }
 
     override func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] {
       self.isBurdened && process == self.selfIdentifier ? [ProcessIdentifier(2_000_000_000)] : []
@@ -184,35 +167,23 @@ import Testing
   }
 
   /// Has a child that has ended and that nobody has waited for.
-  private final class ForgetfulKernel: Kernel {
+  private final class ForgetfulKernel: LonelyKernel {
     private let child = ProcessIdentifier(4_000_000)
     private var isReaped = false
-    var now: MonotonicInstant { .now }
-    let selfIdentifier = ProcessIdentifier(getpid())
-    func spawn(_ command: Command) throws(ProcessError) -> ProcessIdentity {
-      throw ProcessError(.spawn, doing: "start \(command.executable)")
-    }
-    func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus? {
+
+    override func status(of process: ProcessIdentifier) throws(ProcessError) -> ProcessStatus? {
       guard process == self.child, !self.isReaped else { return nil }
-      let rest = Array(repeating: "0", count: 15) + ["1", "0", "7"] + Array(repeating: "0", count: 30)
-      let line = "4000000 (forgotten) Z \(getpid()) 4000000 4000000 " + rest.joined(separator: " ")
-      return ProcessStatus(parsing: Array(line.utf8))
+      return ProcessStatus(
+        identity: ProcessIdentity(processIdentifier: process, startTime: 7), name: "forgotten",
+        state: .zombie, parent: self.selfIdentifier, processGroup: process, session: process)
     }
-    func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] {
+    override func children(of process: ProcessIdentifier) throws(ProcessError) -> [ProcessIdentifier] {
       process == self.selfIdentifier && !self.isReaped ? [self.child] : []
     }
-    func allProcesses() throws(ProcessError) -> [ProcessStatus] { [] }
-    func cookie(of process: ProcessIdentifier) throws(ProcessError) -> ByteString? { nil }
-    func peekExit(of child: ProcessIdentifier) -> TerminationStatus? { nil }
-    func peekAnyExit() -> AnyChildExit { .noChildren }
-    func reap(_ child: ProcessIdentifier) -> TerminationStatus? {
+    override func reap(_ child: ProcessIdentifier) -> TerminationStatus? {
       self.isReaped = self.isReaped || child == self.child
       return .exited(0)
     }
-    func send(_ signal: Signal, to process: ProcessStatus) throws(ProcessError) -> SignalDelivery { .gone }
-    func send(
-      _ signal: Signal, toGroupOf child: ProcessIdentifier
-    ) throws(ProcessError) -> SignalDelivery { .gone }
   }
 
   @Test func aChildThatCodeHasNotWaitedForIsNoProcessLeftBehind() throws {
