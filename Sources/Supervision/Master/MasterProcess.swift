@@ -27,9 +27,7 @@ public final class MasterProcess {
   private let desk: MasterDesk
   private let progress: TerminalProgress?
   private let recorder: MasterRecorder
-  private let writer: FileWriter
-  /// Until when the end waits for what is still to be written.
-  private var writingDeadline: MonotonicInstant?
+  private let writing: LastWriting
   private let logFiles: MasterLogFiles?
   private let workerLogs: WorkerLogs?
   private let stopsOnHangUp: Bool
@@ -64,7 +62,6 @@ public final class MasterProcess {
     self.logger = logger
     self.logFiles = logFiles
     let writer = logFiles?.writer ?? FileWriter()
-    self.writer = writer
     self.loop = try EventLoop()
     // As pid 1's child without a terminal a hang-up means "reload"; at a terminal it means the end.
     self.stopsOnHangUp = isatty(0) == 1 || isatty(2) == 1
@@ -95,6 +92,7 @@ public final class MasterProcess {
     self.cleanups = OrderedCleanups(
       configuration.cleanups.map(Cleanup.command), kernel: self.kernel, loop: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
+    self.writing = LastWriting(writer, loop: self.loop, service: self.service, logger: logger)
     self.master = Master(
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
@@ -126,12 +124,6 @@ public final class MasterProcess {
     self.master.describeWait = { WaitState.describe($0, kernel: kernel) }
     if let display = self.progress { self.observers.append(display) }
     self.master.lastResort = LastResort(workers: configuration.workers.count, cgroup: self.plan.parent)
-    writer.whenHeldUp { [logger] notice in
-      switch notice {
-      case .heldUp: logger.warning("a disk does not answer; what is to be written to it waits")
-      case .goesOn: logger.warning("the disk answers again")
-      }
-    }
   }
 
   /// Adds a cleanup to those of the configuration. All of them run one after another once every worker
@@ -178,7 +170,7 @@ public final class MasterProcess {
     // What is left, the next start has to find.
     self.ledger.end(
       isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty && leftCgroup == nil)
-    self.finishWriting()
+    self.writing.finish(files: self.logFiles)
     return self.outcome.exitStatus
   }
 
@@ -207,32 +199,6 @@ public final class MasterProcess {
       self.lookAgainAndAgain()
     }
   }
-
-  /// Waits for what is still to be written, but not for long: by now nobody is left to be ended, and a disk
-  /// that does not answer must not keep this process, which has its status to tell.
-  ///
-  /// - Returns: How much is not written.
-  @discardableResult
-  private func awaitWriting() -> Int {
-    let now = self.loop.now
-    let deadline = self.writingDeadline ?? now.advanced(by: Self.longestWriting)
-    self.writingDeadline = deadline
-    return self.writer.drain(within: .nanoseconds(max(0, deadline.nanoseconds - now.nanoseconds)))
-  }
-
-  private func finishWriting() {
-    let unwritten = self.awaitWriting()
-    if let lost = self.logFiles?.lostLines, lost > 0 {
-      self.logger.warning("\(lost) lines of the log files were lost")
-    }
-    guard unwritten > 0 else { return _ = self.awaitWriting() }
-    self.logger.warning(
-      "a disk does not answer: \(unwritten) \(unwritten == 1 ? "entry of a file is" : "entries of files are") not written"
-    )
-  }
-
-  /// Far less than the exit may take in all.
-  private static let longestWriting = Duration.seconds(2)
 
   private func limitExit() {
     if let limit = self.exitLimit { ExitWatchdog.arm(within: limit, status: self.outcome.exitStatus) }
@@ -388,7 +354,7 @@ extension MasterProcess: MasterObserver {
     self.limitExit()
     for observer in self.observers { observer.ended(outcome) }
     // Whoever waits for our end may look for the record next.
-    self.awaitWriting()
+    self.writing.wait()
     self.logger.log(
       level: outcome.exitStatus == 0 ? .info : .warning, "stopped: \(outcome.summary)",
       metadata: ["exit": "\(outcome.exitStatus)"])

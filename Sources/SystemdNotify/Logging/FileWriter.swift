@@ -38,8 +38,9 @@ package final class FileWriter: @unchecked Sendable {
   /// Returns 0, or the error number that kept the thread from being started.
   package typealias ThreadStart = @Sendable (_ body: @escaping @Sendable () -> Void) -> Int32
 
-  /// A job that runs for longer is held up: no disk that works needs it for a few lines.
-  package static let patience = Duration.seconds(1)
+  /// A job that runs for longer is held up: no disk that works needs that for a few lines, and no machine
+  /// stands still for so long.
+  package static let patience = Duration.seconds(2)
   /// Making a thread for each of many lines would cost more than keeping it for a while.
   private static let lingering = Duration.milliseconds(500)
 
