@@ -78,6 +78,9 @@
 //   lend-unix P            listens on an abstract socket and sends it to the Unix socket P, once that is there
 //   leave-ipc NAME         leaves System V memory, semaphores and messages, and POSIX memory /NAME
 //
+//   withholding.c
+//   withhold DIRECTORY FIFO PID  keeps everybody but PID from the files in it, when told to
+//
 // Nothing here runs for longer than its life time limit, whatever happens to
 // the test that started it.
 #define _GNU_SOURCE
@@ -248,6 +251,7 @@ static int elsewhere(char **words, int index) {
     if (last < 0) last = linger(words, index);
     if (last < 0) last = serve_clients(words, index);
     if (last < 0) last = litter(words, index);
+    if (last < 0) last = keep_from(words, index);
     return last;
 }
 

@@ -31,6 +31,7 @@ int hide(char **words, int index);   // hiding.c: looks like something else, or 
 int linger(char **words, int index); // lingering.c: stays when others go
 int serve_clients(char **words, int index); // serving.c: has clients
 int litter(char **words, int index); // littering.c: leaves what is not a process
+int keep_from(char **words, int index); // withholding.c: stands between files and who uses them
 
 // Writes all of it at once, or ends.
 void write_all(int fd, const char *text, size_t length);
