@@ -9,10 +9,7 @@ struct RunningMaster {
   /// What it says of itself; nil if it does not answer.
   let status: MasterStatusSnapshot?
 
-  private struct Answer: Codable { var master: MasterStatusSnapshot }
-  private struct Nothing: Codable {}
-
-  /// A master that lives says so at once. They are asked together.
+  /// A master that lives says so at once.
   private static let patience = Duration.seconds(2)
 
   /// Those that answer at the places of any configuration's control socket.
@@ -22,12 +19,7 @@ struct RunningMaster {
 
   /// Asks each of them who it is.
   static func asked(_ clients: [ControlClient]) -> [RunningMaster] {
-    let called = clients.map { (try? $0.send("Status", Nothing())) != nil }
-    let deadline = MonotonicInstant.now.advanced(by: self.patience)
-    return zip(clients, called).map { client, isCalled in
-      let answer = isCalled ? try? client.reply(as: Answer.self, by: deadline).value : nil
-      return RunningMaster(socket: client.path, status: answer?.master)
-    }
+    clients.map { RunningMaster(socket: $0.path, status: try? $0.masterStatus(within: self.patience)) }
   }
 
   /// Whether its configuration tells it from the others: not that of the embedded default, which has no file.
