@@ -156,7 +156,7 @@ let package = Package(
     .testTarget(
       name: "SystemTests",
       dependencies: [
-        "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
+        "SeededRandom", "Supervision", "ProcCtl", "procctl", "repository-worker", "test-workload", system,
       ],
       exclude: ["systemd", "RealWorkers/programs"],
       swiftSettings: strict),

@@ -1,11 +1,18 @@
 internal import CProcCtl
 internal import Glibc
+internal import ProcCtl
+internal import Supervision
 
 /// What procctl itself has to say goes to standard error, a line each; standard
 /// output belongs to the command.
 enum Message {
   static func error(_ text: String) {
-    self.write("procctl: \(text)\n")
+    self.write(PrintableText.lines("procctl: \(text)\n"))
+  }
+
+  /// What is wrong with a configuration, a line each.
+  static func error(_ error: ConfigurationError) {
+    self.write(PrintableText.lines("\(error)\n"))
   }
 
   static func write(_ text: String) {

@@ -38,6 +38,15 @@ import Testing
     }
   }
 
+  /// Closes its channel when that is to quiesce.
+  private final class Quiescing: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+      if event is ChannelShouldQuiesceEvent { context.close(promise: nil) }
+    }
+  }
+
   private struct Connection {
     var server: any Channel
     var client: any Channel
@@ -80,6 +89,22 @@ import Testing
       // Its channel's end and the return of its closing come at the same time.
       #expect(report.clients.closed + report.clients.left == 1)
       #expect(!connection.server.isActive)
+    }
+  }
+
+  @Test func itIsEndedAsItsProtocolWants() async throws {
+    let endings: [ChannelClient.Ending] = [.quiesce, .custom { $0.close(mode: .output) }]
+    for ending in endings {
+      try await self.connected { connection in
+        try await connection.server.pipeline.addHandler(Quiescing()).get()
+        let coordinator = ShutdownCoordinator(logger: .silent)
+        try coordinator.register(
+          ChannelClient(connection.server, ending: ending), until: connection.server)
+        coordinator.initiate(reason: .signal("SIGTERM"))
+        let report = await coordinator.report
+        #expect(report.isClean && report.clients.dropped == 0)
+        #expect(!connection.server.isActive)
+      }
     }
   }
 

@@ -14,12 +14,14 @@ import Testing
       configuration: ShutdownConfiguration(forcesAfterTimeout: forcing), logger: .silent, clock: self.clock)
     let recorder = self.recorder
     let gate = Gate()
+    let begun = Gate()
     let token = try coordinator.beginRequest("slow")
     token.onCancel { recorder.add("request cancelled") }
     _ = try coordinator.register(
       TestClient(shutdownName: "stuck", behaviour: .hangsInClose(gate), recorder: recorder))
     try coordinator.addCleanup("deaf") {
       await withTaskCancellationHandler {
+        begun.open()
         await gate.wait()
       } onCancel: {
         recorder.add("cleanup cancelled")
@@ -32,10 +34,12 @@ import Testing
       await self.clock.untilSomethingSleeps(for: .seconds(1))
       self.clock.advance(by: .seconds(1))
     }
-    for _ in 0..<2 {
-      await self.clock.untilSomethingSleeps(for: .seconds(10))
-      self.clock.advance(by: .seconds(10))
-    }
+    await self.clock.untilSomethingSleeps(for: .seconds(10))
+    self.clock.advance(by: .seconds(10))
+    // One that has not begun is told of its end only when it does.
+    await begun.wait()
+    await self.clock.untilSomethingSleeps(for: .seconds(10))
+    self.clock.advance(by: .seconds(10))
     let report = await coordinator.report
     let done = self.recorder.all
     gate.open()

@@ -248,6 +248,9 @@ struct SocketPortCheckTests {
     #expect(PrintableText.escaping(Array("é\u{202e}x\u{85}".utf8)) == "é\\u{202e}x\\u{0085}")
     #expect(PrintableText.escaping(Array("abcdef".utf8), limit: 3) == "abc…")
     #expect(PrintableText.escaping(Array("abc".utf8), limit: 3) == "abc")
+    let lines = "a\nb\u{1b}[31m\\x1b\u{202e}\u{2028}\r\n"
+    #expect(PrintableText.lines(lines) == "a\nb\\x1b[31m\\x1b\\u{202e}\\u{2028}\\r\n")
+    #expect(PrintableText.lines(PrintableText.lines(lines)) == PrintableText.lines(lines))
     #expect(PrintableText.commandLine(Array("cat\0-\0\0".utf8)) == "cat -")
     #expect(PrintableText.commandLine([0, 0]) == nil)
     let passwd = Array("root:x:0:0::/root:/bin/sh\nbroken\n:x:9:\nweb:x:33:33::/:\n".utf8)

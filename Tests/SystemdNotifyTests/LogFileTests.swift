@@ -21,8 +21,8 @@ struct LogFileTests {
     complaints: Complaints = Complaints()
   ) -> LogFile {
     LogFile(
-      directory.path.appending("a.log"), limits: .init(size: size, keep: keep), isMuted: isMuted,
-      complain: { complaints.add($0) })
+      directory.path.appending("a.log"), limits: .init(size: size, keep: keep), writer: .onTheSpot,
+      isMuted: isMuted, complain: { complaints.add($0) })
   }
 
   @Test("is appended to, and belongs to its owner and group only")

@@ -11,13 +11,6 @@
 //                          with what follows `end`
 //   block SIGNAL           blocks it
 //   join DIRECTORY         moves into the cgroup
-//   listen PORT            listens on 127.0.0.1:PORT and leaves every connection in the queue
-//   http PORT              answers every request with 200 and closes; POST /shutdown ends it
-//   http-stubborn PORT     the same, but POST /shutdown is answered and not obeyed
-//   listen6 PORT           listens on [::1]:PORT alone
-//   lend-listener PORT P   listens on 127.0.0.1:PORT and sends the socket to the Unix socket P
-//                          (SCM_RIGHTS), so that the port outlives this process
-//   notify TEXT            sends TEXT to NOTIFY_SOCKET, as sd_notify(3) does
 //   touch FILE             makes the file: a test can wait for it
 //   tell FIFO WORD         writes the line `WORD PID` to the fifo
 //   await FIFO             waits until something can be read from the fifo
@@ -29,6 +22,15 @@
 //   raise SIGNAL           dies of it, with the default action
 //   exec PROGRAM ARG...    becomes the program: all words that follow are its
 //   hold                   keeps going until a signal ends it (also the default at the end)
+//
+//   reaching.c
+//   listen PORT            listens on 127.0.0.1:PORT and leaves every connection in the queue
+//   http PORT              answers every request with 200 and closes; POST /shutdown ends it
+//   http-stubborn PORT     the same, but POST /shutdown is answered and not obeyed
+//   listen6 PORT           listens on [::1]:PORT alone
+//   lend-listener PORT P   listens on 127.0.0.1:PORT and sends the socket to the Unix socket P
+//                          (SCM_RIGHTS), so that the port outlives this process
+//   notify TEXT            sends TEXT to NOTIFY_SOCKET, as sd_notify(3) does
 //
 //   breeding.c
 //   hop-session MS         as hop, in a new session each time
@@ -76,24 +78,22 @@
 //   lend-unix P            listens on an abstract socket and sends it to the Unix socket P, once that is there
 //   leave-ipc NAME         leaves System V memory, semaphores and messages, and POSIX memory /NAME
 //
+//   withholding.c
+//   withhold DIRECTORY FIFO PID  keeps everybody but PID from the files in it, when told to
+//
 // Nothing here runs for longer than its life time limit, whatever happens to
 // the test that started it.
 #define _GNU_SOURCE
 #include "workload.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -138,19 +138,7 @@ static void on_signal(int signal) {
     _exit(exit_status[signal]);
 }
 
-static int listener(int port) {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int one = 1;
-    if (fd < 0) fail("socket");
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) fail("bind");
-    if (listen(fd, 64) != 0) fail("listen");
-    return fd;
-}
-
-static void write_all(int fd, const char *text, size_t length) {
+void write_all(int fd, const char *text, size_t length) {
     if (write(fd, text, length) != (ssize_t)length) fail("write");
 }
 
@@ -223,70 +211,6 @@ static void hop(int pause_milliseconds) {
     _exit(0);
 }
 
-static void connect_unix(int fd, const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
-    if (length >= sizeof address.sun_path) fail("path of a socket");
-    memcpy(address.sun_path, path, length);
-    if (path[0] == '@') address.sun_path[0] = 0;
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
-    if (connect(fd, (struct sockaddr *)&address, size) != 0) fail(path);
-}
-
-static void notify(const char *text) {
-    const char *path = getenv("NOTIFY_SOCKET");
-    if (path == NULL) fail("NOTIFY_SOCKET");
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) fail("socket");
-    connect_unix(fd, path);
-    write_all(fd, text, strlen(text));
-    close(fd);
-}
-
-void lend(int listening, const char *path) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) fail("socket");
-    connect_unix(fd, path);
-    char byte = 0;
-    union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
-    memset(&control, 0, sizeof control);
-    struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &listening, sizeof listening);
-    if (sendmsg(fd, &message, MSG_NOSIGNAL) != 1) fail("sendmsg");
-    close(fd);
-}
-
-static void serve_http(int port, int obedient) {
-    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
-    static const char absent[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    int fd = listener(port);
-    for (;;) {
-        int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-        if (client < 0) {
-            if (errno == EINTR || errno == ECONNABORTED) continue;
-            fail("accept");
-        }
-        char request[4096] = {0};
-        ssize_t length = 0;
-        while (length < (ssize_t)sizeof request - 1 && strstr(request, "\r\n\r\n") == NULL) {
-            ssize_t got = read(client, request + length, sizeof request - 1 - (size_t)length);
-            if (got <= 0) break;
-            length += got;
-        }
-        int is_absent = strncmp(request, "GET /absent", 11) == 0;
-        ssize_t written = is_absent ? write(client, absent, sizeof absent - 1) : write(client, ok, sizeof ok - 1);
-        (void)written;
-        close(client);
-        if (obedient && strncmp(request, "POST /shutdown", 14) == 0) _exit(0);
-    }
-}
-
 void hold(void) {
     for (;;) pause();
 }
@@ -321,11 +245,13 @@ void live(char **words, int index) {
 }
 
 static int elsewhere(char **words, int index) {
-    int last = breed(words, index);
+    int last = reach(words, index);
+    if (last < 0) last = breed(words, index);
     if (last < 0) last = hide(words, index);
     if (last < 0) last = linger(words, index);
     if (last < 0) last = serve_clients(words, index);
     if (last < 0) last = litter(words, index);
+    if (last < 0) last = keep_from(words, index);
     return last;
 }
 
@@ -368,14 +294,6 @@ void perform(char **words, int index) {
             index = next - 1;
         } else if (strcmp(action, "session") == 0) {
             if (setsid() < 0) fail("setsid");
-        } else if (strcmp(action, "listen") == 0) {
-            listener(number(words[++index]));
-        } else if (strcmp(action, "listen6") == 0) {
-            listen_v6(number(words[++index]));
-        } else if (strcmp(action, "http") == 0) {
-            serve_http(number(words[++index]), 1);
-        } else if (strcmp(action, "http-stubborn") == 0) {
-            serve_http(number(words[++index]), 0);
         } else if (strcmp(action, "touch") == 0) {
             int fd = open(words[++index], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
             if (fd < 0) fail("touch");
@@ -384,11 +302,6 @@ void perform(char **words, int index) {
             block(signal_number(words[++index]));
         } else if (strcmp(action, "join") == 0) {
             join(words[++index]);
-        } else if (strcmp(action, "lend-listener") == 0) {
-            int port = number(words[++index]);
-            lend(listener(port), words[++index]);
-        } else if (strcmp(action, "notify") == 0) {
-            notify(words[++index]);
         } else if (strcmp(action, "tell") == 0) {
             const char *fifo = words[++index];
             tell(fifo, words[++index]);

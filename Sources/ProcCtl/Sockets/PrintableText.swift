@@ -36,6 +36,19 @@ package enum PrintableText {
     return Self.escaping(arguments.map { $0 == 0 ? UInt8(ascii: " ") : $0 }, limit: limit)
   }
 
+  /// Lines of ours that may hold words of others: what a terminal would act on, what nobody could see and what
+  /// turns the text around is escaped. Line ends and backslashes stay, so that what is escaped stays as it is.
+  package static func lines(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\n", "\\": result.unicodeScalars.append(scalar)
+      default: result += Self.escape(scalar)
+      }
+    }
+    return result
+  }
+
   private static func escape(_ scalar: Unicode.Scalar) -> String {
     switch scalar {
     case "\n": return "\\n"

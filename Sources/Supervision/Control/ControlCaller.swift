@@ -21,7 +21,8 @@ final class ControlCaller {
   /// What a caller that takes no replies may leave lying before it is cut off.
   private static let longestBacklog = 4 << 20
 
-  private unowned let connection: StreamConnection
+  /// Kept until it is closed, as by ``RequestTurns``.
+  private let connection: StreamConnection
   private unowned let master: any ControlledMaster
   private let peer: PeerCredentials
   private var framing = VarlinkFraming(limit: VarlinkMessage.longestCall)

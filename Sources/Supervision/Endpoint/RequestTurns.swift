@@ -5,7 +5,9 @@ internal import ProcCtl
 ///
 /// Confined to the loop's thread.
 final class RequestTurns<Request> {
-  private unowned let connection: StreamConnection
+  /// Closed it forgets its handlers and so us. Until then each keeps the other: in the middle of an answer it
+  /// may be closed, and everybody else lets go of it.
+  private let connection: StreamConnection
   private let loop: EventLoop
   private var requests: [Request] = []
   private var isScheduled = false
@@ -60,11 +62,8 @@ final class RequestTurns<Request> {
     self.isScheduled = false
     guard !self.isClosed, self.connection.isOpen, !self.requests.isEmpty else { return }
     let request = self.requests.removeFirst()
-    // If the other side has gone, the answer closes the connection, and with that it would be nobody's.
-    withExtendedLifetime(self.connection) {
-      self.whenUsed?()
-      self.answer?(request)
-      self.goOn()
-    }
+    self.whenUsed?()
+    self.answer?(request)
+    self.goOn()
   }
 }

@@ -56,7 +56,8 @@ package final class HealthEndpoint {
 
 /// One client of the health endpoint.
 private final class HealthClient {
-  private unowned let connection: StreamConnection
+  /// Kept until it is closed, as by ``RequestTurns``.
+  private let connection: StreamConnection
   private let loop: EventLoop
   private let limits: HealthEndpoint.Limits
   private let answer: (HealthPage) -> HTTPResponse

@@ -126,8 +126,10 @@ package struct KnownWorker: Sendable {
     /// The number of a master, or the end of its configuration's path; nil for any.
     package var master: String?
 
-    /// As it is written.
-    package var text: String { (self.master.map { $0 + "/" } ?? "") + self.worker }
+    /// As it is written, in a line of ours.
+    package var text: String {
+      PrintableText.escaping(((self.master.map { $0 + "/" } ?? "") + self.worker).utf8)
+    }
 
     /// `WORKER`, `PID/WORKER` or `CONFIG/WORKER`; nil if it names nothing.
     package init?(_ text: Substring) {

@@ -9,7 +9,11 @@ package import SystemPackage
 /// descriptor that stays open, so that rights dropped later do not matter. When
 /// the lines outgrow what they say, a fresh file takes the place of the old one.
 /// What cannot be written is complained of once and made up for at the next
-/// change that can be. Confined to the loop's thread.
+/// change that can be.
+///
+/// It is written on the loop's thread, unlike all other files: it has to say who runs before anything else
+/// can happen to this process. The runtime directory keeps nobody waiting: it is memory (tmpfs(5)), but for
+/// a user who has none, and then the machine's own /tmp. Confined to that thread.
 package final class LedgerFile: WorkerLedger {
   private let directory: FilePath
   private let name: LedgerName

@@ -10,26 +10,34 @@ internal import SystemdNotify
 /// A worker has its file open for itself, so what is too large is copied to NAME.log.1 and emptied;
 /// what is written between the two is lost. The kernel says that something was written (inotify(7)),
 /// once: after that nobody is told for a while, then sizes are looked at and the kernel is asked
-/// again. Where nothing is written, nothing happens. Confined to the loop's thread.
+/// again. Where nothing is written, nothing happens.
+///
+/// All but the opening for a start is done by a ``FileWriter``. A worker is not started while that is held
+/// up, because its log would be opened on the same disk. Confined to the loop's thread.
 final class WorkerLogs {
   private let directory: FilePath
   private let limits: LogFile.Limits
   private let workers: [String]
+  private let writer: FileWriter
   private let loop: EventLoop
   private let logger: Logger
   private var notifications: FileDescriptor?
   private var watch: Int32?
+  /// The kernel had something to say before we knew that it had been asked.
+  private var wasNotified = false
   private var hasComplained = false
 
   /// How much may be written beyond the limit is what workers write in this time.
   private static let pause = Duration.seconds(5)
 
   init(
-    directory: FilePath, limits: LogFile.Limits, workers: [String], loop: EventLoop, logger: Logger
+    directory: FilePath, limits: LogFile.Limits, workers: [String], writer: FileWriter, loop: EventLoop,
+    logger: Logger
   ) {
     self.directory = directory
     self.limits = limits
     self.workers = workers
+    self.writer = writer
     self.loop = loop
     self.logger = logger
   }
@@ -41,6 +49,9 @@ final class WorkerLogs {
   /// - Throws: `ProcessError` with code `.spawn`.
   func open(worker: String) throws(ProcessError) -> FileDescriptor {
     let path = self.path(of: worker)
+    guard !self.writer.isHeldUp else {
+      throw ProcessError(.spawn, doing: "open the log \(path): its disk does not answer")
+    }
     var status = stat()
     if self.limits.size > 0, lstat(path.string, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
       status.st_size >= self.limits.size
@@ -75,28 +86,56 @@ final class WorkerLogs {
     } catch {
       return self.complain("\(error)")
     }
-    self.listen()
+    self.listen(Self.watch(self.directory, by: notifications))
   }
 
-  private func listen() {
-    guard let notifications = self.notifications else { return }
-    let watch = inotify_add_watch(notifications.rawValue, self.directory.string, UInt32(IN_MODIFY))
-    guard watch >= 0 else {
-      return self.complain("inotify \(self.directory): \(Errno(rawValue: errno))")
+  /// May wait for the disk.
+  private static func watch(
+    _ directory: FilePath, by notifications: FileDescriptor
+  ) -> Result<Int32, Errno> {
+    let watch = inotify_add_watch(notifications.rawValue, directory.string, UInt32(IN_MODIFY))
+    return watch >= 0 ? .success(watch) : .failure(Errno(rawValue: errno))
+  }
+
+  private func listen(_ result: Result<Int32, Errno>) {
+    switch result {
+    case .success(let watch): self.watch = watch
+    case .failure(let error): self.complain("inotify \(self.directory): \(error)")
     }
-    self.watch = watch
   }
 
   private func somethingWritten() {
     self.discardNotifications()
+    self.wasNotified = true
     guard let notifications = self.notifications, let watch = self.watch else { return }
     self.watch = nil
     inotify_rm_watch(notifications.rawValue, watch)
-    _ = self.loop.schedule(at: self.loop.now.advanced(by: Self.pause)) { [unowned self] in
-      self.boundAll()
-      self.discardNotifications()
-      self.listen()
+    self.boundLater()
+  }
+
+  private func boundLater() {
+    _ = self.loop.schedule(at: self.loop.now.advanced(by: Self.pause)) { [unowned self] in self.boundAll() }
+  }
+
+  private func boundAll() {
+    guard let notifications = self.notifications else { return }
+    self.discardNotifications()
+    self.wasNotified = false
+    let bounds = WorkerLogBounds(files: self.workers.map(self.path(of:)), limits: self.limits)
+    let (handle, loop, directory) = (WorkerLogsHandle(self), self.loop, self.directory)
+    let isTaken = self.writer.submit(bytes: 1024) {
+      let account = bounds.keep()
+      let watch = Self.watch(directory, by: notifications)
+      loop.perform { handle.logs?.bounded(account, watch) }
     }
+    if !isTaken { self.boundLater() }
+  }
+
+  fileprivate func bounded(_ account: WorkerLogBounds.Account, _ watch: Result<Int32, Errno>) {
+    for (path, size) in account.begunAnew { self.logger.debug("\(path) was begun anew at \(size) bytes") }
+    for trouble in account.troubles { self.complain(trouble) }
+    self.listen(watch)
+    if self.wasNotified { self.somethingWritten() }
   }
 
   private func discardNotifications() {
@@ -105,68 +144,15 @@ final class WorkerLogs {
     while read(notifications.rawValue, &buffer, buffer.count) > 0 {}
   }
 
-  private func boundAll() {
-    for worker in self.workers {
-      let path = self.path(of: worker)
-      var status = stat()
-      guard lstat(path.string, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-        status.st_size > self.limits.size
-      else { continue }
-      do throws(Errno) {
-        try self.bound(path)
-        self.logger.debug("\(path) was begun anew at \(status.st_size) bytes")
-      } catch {
-        self.complain("begin \(path) anew: \(error)")
-      }
-    }
-  }
-
-  /// Empties the file whatever happens: the disk may be full of it.
-  private func bound(_ path: FilePath) throws(Errno) {
-    let source = cprocctl_open(path.string, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0)
-    guard source >= 0 else { throw Errno(rawValue: errno) }
-    defer { close(source) }
-    defer { ftruncate(source, 0) }
-    guard self.limits.keep > 0 else { return }
-    try RotatedFile.makeRoom(for: path, keep: self.limits.keep)
-    let copy = RotatedFile.name(of: path, age: 1).string
-    unlink(copy)
-    let target = cprocctl_open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
-    guard target >= 0 else { throw Errno(rawValue: errno) }
-    defer { close(target) }
-    do throws(Errno) {
-      try self.copyEnd(of: source, to: target)
-    } catch {
-      unlink(copy)
-      throw error
-    }
-  }
-
-  /// Not more than the limit, whatever was written in the meantime: it is copied while workers wait.
-  private func copyEnd(of source: Int32, to target: Int32) throws(Errno) {
-    var status = stat()
-    guard fstat(source, &status) == 0 else { throw Errno(rawValue: errno) }
-    var position = max(0, Int(status.st_size) - self.limits.size)
-    let end = position + 2 * self.limits.size
-    var buffer = [UInt8](repeating: 0, count: 1 << 18)
-    while position < end {
-      let count = pread(source, &buffer, buffer.count, off_t(position))
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw Errno(rawValue: errno) }
-      if count == 0 { return }
-      var rest = buffer[..<count]
-      while !rest.isEmpty {
-        let written = rest.withUnsafeBytes { write(target, $0.baseAddress, $0.count) }
-        if written < 0, errno == EINTR { continue }
-        guard written > 0 else { throw written < 0 ? Errno(rawValue: errno) : .noSpace }
-        rest = rest.dropFirst(written)
-      }
-      position += count
-    }
-  }
-
   private func complain(_ trouble: String) {
     if !self.hasComplained { self.logger.warning("workers' logs: \(trouble)") }
     self.hasComplained = true
   }
+}
+
+/// Carries the logs past the writer's thread, which does nothing with them but hand them back to the loop's.
+private final class WorkerLogsHandle: @unchecked Sendable {
+  weak var logs: WorkerLogs?
+
+  init(_ logs: WorkerLogs) { self.logs = logs }
 }

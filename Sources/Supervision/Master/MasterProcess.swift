@@ -27,6 +27,7 @@ public final class MasterProcess {
   private let desk: MasterDesk
   private let progress: TerminalProgress?
   private let recorder: MasterRecorder
+  private let writing: LastWriting
   private let logFiles: MasterLogFiles?
   private let workerLogs: WorkerLogs?
   private let stopsOnHangUp: Bool
@@ -60,6 +61,7 @@ public final class MasterProcess {
     self.configuration = configuration
     self.logger = logger
     self.logFiles = logFiles
+    let writer = logFiles?.writer ?? FileWriter()
     self.loop = try EventLoop()
     // As pid 1's child without a terminal a hang-up means "reload"; at a terminal it means the end.
     self.stopsOnHangUp = isatty(0) == 1 || isatty(2) == 1
@@ -71,7 +73,7 @@ public final class MasterProcess {
 
     let name = LedgerName(of: configuration.file).configuration
     self.plan = try ContainmentPlan(for: configuration.workers, guardProgram: guardProgram)
-    self.workerLogs = Self.workerLogs(configuration, self.loop, logger)
+    self.workerLogs = Self.workerLogs(configuration, writer, self.loop, logger)
     self.resources = LoopResources(
       directories: WorkerDirectories(configuration: name, scheduler: self.loop))
     self.starter = LoopStarter(
@@ -79,6 +81,7 @@ public final class MasterProcess {
     self.cleanups = OrderedCleanups(
       configuration.cleanups.map(Cleanup.command), kernel: self.kernel, loop: self.loop)
     self.service = ServiceReporter(notifier: notifier, loop: self.loop, logger: logger)
+    self.writing = LastWriting(writer, loop: self.loop, service: self.service, logger: logger)
     self.master = Master(
       definitions: configuration.workers, timeouts: configuration.shutdown, kernel: self.kernel,
       scheduler: self.loop, network: LoopNetwork(loop: self.loop), starter: self.starter,
@@ -92,7 +95,8 @@ public final class MasterProcess {
     self.progress = progress.map { [loop, master] in Self.progress(on: $0, of: master, loop) }
     self.ledger = MasterLedger(
       configuration, loop: self.loop, kernel: self.kernel, logger: logger, cgroup: self.plan.parent)
-    self.recorder = MasterRecorder(configuration, loop: self.loop, kernel: self.kernel, logger: logger)
+    self.recorder = MasterRecorder(
+      configuration, loop: self.loop, kernel: self.kernel, logger: logger, writer: writer)
     self.observers = [self.recorder] + (self.progress.map { [$0] } ?? [])
     self.connect()
   }
@@ -113,12 +117,12 @@ public final class MasterProcess {
   }
 
   private static func workerLogs(
-    _ configuration: MasterConfiguration, _ loop: EventLoop, _ logger: Logger
+    _ configuration: MasterConfiguration, _ writer: FileWriter, _ loop: EventLoop, _ logger: Logger
   ) -> WorkerLogs? {
     configuration.logDirectory.map { directory in
       WorkerLogs(
         directory: directory, limits: .init(size: configuration.logSize, keep: configuration.logKeep),
-        workers: configuration.workers.map(\.name), loop: loop, logger: logger)
+        workers: configuration.workers.map(\.name), writer: writer, loop: loop, logger: logger)
     }
   }
 
@@ -186,6 +190,7 @@ public final class MasterProcess {
     // What is left, the next start has to find.
     self.ledger.end(
       isClean: self.outcome.survivors.isEmpty && self.outcome.internalErrors.isEmpty && leftCgroup == nil)
+    self.writing.finish(files: self.logFiles)
     return self.outcome.exitStatus
   }
 
@@ -289,8 +294,13 @@ public final class MasterProcess {
 
   private func reopenLogs() {
     guard let files = self.logFiles else { return self.logger.info("SIGUSR1: there are no log files") }
-    for trouble in files.reopen() { self.logger.warning("a log goes on where it was: \(trouble)") }
-    self.logger.info("logs reopened")
+    files.reopen { [loop, logger] troubles in
+      // On the loop's thread, so that it is said in order.
+      loop.perform {
+        for trouble in troubles { logger.warning("a log goes on where it was: \(trouble)") }
+        logger.info("logs reopened")
+      }
+    }
   }
 
   private func interrupted(_ arrival: SignalReader.Arrival) {
@@ -365,12 +375,11 @@ extension MasterProcess: MasterObserver {
     // From here on whatever hangs hangs for nothing.
     self.limitExit()
     for observer in self.observers { observer.ended(outcome) }
+    // Whoever waits for our end may look for the record next.
+    self.writing.wait()
     self.logger.log(
       level: outcome.exitStatus == 0 ? .info : .warning, "stopped: \(outcome.summary)",
       metadata: ["exit": "\(outcome.exitStatus)"])
-    if let lost = self.logFiles?.lostLines, lost > 0 {
-      self.logger.warning("\(lost) lines of the log files were lost")
-    }
     self.loop.stop()
   }
 }

@@ -54,7 +54,8 @@ final class ServiceReporter {
     }
   }
 
-  private func ping() {
+  /// Says that we are there, if systemd's watchdog wants to know.
+  func ping() {
     guard self.watchdog != nil else { return }
     self.tell { () throws(NotificationError) in try self.notifier.watchdogPing() }
   }

@@ -6,7 +6,7 @@ package import SystemPackage
 ///
 /// Events are appended as lines by one write(2) each time; when the lines outgrow what is kept, a
 /// fresh file takes the place of the old one. What cannot be written is complained of once, and made up
-/// for as soon as it can be. Confined to the loop's thread.
+/// for as soon as it can be. Used by one thread at a time.
 package final class HistoryFile {
   package private(set) var history: WorkerHistory
   private var file: LockedFile

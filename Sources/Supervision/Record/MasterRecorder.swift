@@ -2,9 +2,11 @@ internal import CProcCtl
 internal import Logging
 internal import ProcCtl
 internal import SystemPackage
+internal import SystemdNotify
 
 /// Keeps the account of the shutdown and the history of the workers while a master runs, and leaves both
-/// on disk. Whatever cannot be written is said, and stops nothing. Confined to the loop's thread.
+/// on disk. Whatever cannot be written is said, and stops nothing. Confined to the loop's thread, which
+/// waits for no disk once it has begun: a ``FileWriter`` writes.
 final class MasterRecorder: MasterObserver {
   private let configuration: MasterConfiguration
   private let name: LedgerName
@@ -15,20 +17,35 @@ final class MasterRecorder: MasterObserver {
   private var account: ShutdownAccount
   private var lives: HistoryAccount
   private var directory: FilePath?
-  private var history: HistoryFile?
+  private let writer: FileWriter
+  private var history: WrittenHistory?
+  /// What is to go into the history next.
+  private var events: [WorkerEvent] = []
+  /// How many did not get there, because the disk did not take more.
+  private var missing = 0
   private var isFlushScheduled = false
   /// Workers that were commanded and have not got there yet.
   private var commanded: Set<String> = []
 
   /// A master that is killed loses no more of the history than what happened in this time.
   private static let flushPause = Duration.milliseconds(100)
+  /// How long whoever asks next may be kept waiting for what is to be found then.
+  private static let shortWait = Duration.milliseconds(200)
+  /// No more than that is kept while nothing can be written.
+  private static let mostEvents = 10_000
+  /// What an event takes in memory, more or less.
+  private static let eventSize = 512
 
-  init(_ configuration: MasterConfiguration, loop: EventLoop, kernel: any Kernel, logger: Logger) {
+  init(
+    _ configuration: MasterConfiguration, loop: EventLoop, kernel: any Kernel, logger: Logger,
+    writer: FileWriter
+  ) {
     self.configuration = configuration
     self.name = LedgerName(of: configuration.file)
     self.loop = loop
     self.kernel = kernel
     self.logger = logger
+    self.writer = writer
     let workers = configuration.workers.map { (name: $0.name, port: $0.port) }
     self.ports = Set(workers.compactMap(\.port))
     self.account = ShutdownAccount(
@@ -41,9 +58,10 @@ final class MasterRecorder: MasterObserver {
     do throws(ProcessError) {
       let directory = try RecordDirectory.own(self.configuration)
       self.directory = directory
-      self.history = try HistoryFile(in: directory, name: self.name) { [logger] trouble in
-        logger.warning("the history of the workers has gaps: \(trouble)")
-      }
+      self.history = WrittenHistory(
+        try HistoryFile(in: directory, name: self.name) { [logger] trouble in
+          logger.warning("the history of the workers has gaps: \(trouble)")
+        })
       self.logger.debug("records are kept in \(directory)")
     } catch {
       self.logger.warning("no \(self.directory == nil ? "records" : "history of the workers"): \(error)")
@@ -70,7 +88,8 @@ final class MasterRecorder: MasterObserver {
       self.lives.workerChanged(name, state, why, pid: pid?.value, at: now, wallClock: self.wallClock))
     // Who commanded it asks next what came of it.
     guard state.isSettled, self.commanded.remove(name) != nil else { return }
-    self.history?.flush()
+    self.flush()
+    if !self.writer.isHeldUp { _ = self.writer.drain(within: Self.shortWait) }
   }
 
   func stopBegan(_ reason: String, budget: Duration) {
@@ -98,26 +117,66 @@ final class MasterRecorder: MasterObserver {
   func ended(_ outcome: ShutdownOutcome) {
     self.account.ended(outcome, at: self.loop.now)
     self.add(self.masterEvent(.masterEnded))
-    self.history?.close()
+    if let history = self.history {
+      self.flush(always: true)
+      _ = self.writer.submit(bytes: 0, always: true) { history.close() }
+    }
     self.history = nil
     guard let directory = self.directory, let record = self.account.record else { return }
-    do throws(ProcessError) {
-      try RecordFile.write(record, in: directory, name: self.name)
-    } catch {
-      self.logger.warning("no record of this shutdown: \(error)")
+    let (name, logger) = (self.name, self.logger)
+    _ = self.writer.submit(bytes: 0, always: true) {
+      do throws(ProcessError) {
+        try RecordFile.write(record, in: directory, name: name)
+      } catch {
+        logger.warning("no record of this shutdown: \(error)")
+      }
     }
   }
 
   // MARK: The history
 
   private func add(_ event: WorkerEvent?) {
-    guard let event, let history = self.history else { return }
-    history.add(event)
+    guard let event, self.history != nil else { return }
+    if self.events.count < Self.mostEvents {
+      self.events.append(event)
+    } else {
+      self.missing += 1
+    }
     guard !self.isFlushScheduled else { return }
     self.isFlushScheduled = true
     _ = self.loop.schedule(at: self.loop.now.advanced(by: Self.flushPause)) { [weak self] in
       self?.isFlushScheduled = false
-      self?.history?.flush()
+      self?.flush()
     }
   }
+
+  /// What does not get through now is kept until the next one happens.
+  private func flush(always: Bool = false) {
+    guard let history = self.history, !self.events.isEmpty else { return }
+    let events = self.events
+    guard
+      self.writer.submit(
+        bytes: events.count * Self.eventSize, always: always, { history.add(events) })
+    else { return }
+    self.events = []
+    guard self.missing > 0 else { return }
+    self.logger.warning(
+      "the history of the workers has gaps: \(self.missing) events, while nothing could be written")
+    self.missing = 0
+  }
+}
+
+/// The history's file past its opening: what it is used for are jobs of the writer, one after another,
+/// which is why it can be Sendable.
+private final class WrittenHistory: @unchecked Sendable {
+  private let file: HistoryFile
+
+  init(_ file: HistoryFile) { self.file = file }
+
+  func add(_ events: [WorkerEvent]) {
+    for event in events { self.file.add(event) }
+    self.file.flush()
+  }
+
+  func close() { self.file.close() }
 }

@@ -5,8 +5,10 @@ package import SystemPackage
 
 /// A log in a file of its own, bounded in size. May be used from any thread.
 ///
-/// Each line is one write(2) to the end of the file, and nothing is synced: the kernel takes the
-/// bytes and brings them to the disk in its own time. When the file has reached its limit it
+/// Each line is one write(2) to the end of the file, by a ``FileWriter``, and nothing is synced: the
+/// kernel takes the bytes and brings them to the disk in its own time. Whoever has a line waits for
+/// neither; what is too much to wait for a disk that does not answer is counted, and the file says how
+/// many lines it lacks once it goes on. When the file has reached its limit it
 /// becomes `NAME.1`, what was that becomes `NAME.2`, and so on. Whatever goes wrong after it was
 /// opened (no space, an error of the disk, a directory that is gone) costs lines, which are counted
 /// and complained of once, and never more.
@@ -24,33 +26,52 @@ package final class LogFile: LogDestination {
     }
   }
 
+  /// What is known where lines come from. Never held while anything else is done.
+  private struct Entrance {
+    var isMuted: Bool
+    var isOpen = false
+    /// Lines that did not get in since the last that did.
+    var refused: UInt64 = 0
+  }
+
+  /// The file, which jobs of the writer hold for as long as a disk takes.
   private struct State {
     var descriptor: FileDescriptor?
     /// Bytes in the file, by our own account.
     var size = 0
-    var isMuted: Bool
     /// A line was cut short; the next one must not continue it.
     var midLine = false
-    var lost: UInt64 = 0
     var hasComplained = false
   }
 
   package let path: FilePath
   private let limits: Limits
+  private let writer: FileWriter
+  private let gapLine: @Sendable (UInt64) -> [UInt8]
   private let complain: @Sendable (String) -> Void
-  private let state: Mutex<State>
+  private let entrance: Mutex<Entrance>
+  private let state = Mutex(State())
+  private let lost = Atomic<UInt64>(0)
+  /// What a line takes while it waits, besides its bytes.
+  private static let overhead = 128
 
   /// - Parameters:
+  ///   - writer: Who does what a disk may keep waiting.
   ///   - isMuted: Whether lines are passed over until ``unmute()``.
-  ///   - complain: Told once, until the file is opened anew, that lines are lost. It must not log here.
+  ///   - gapLine: What the file is to say where so many lines are missing, without its newline.
+  ///   - complain: Told once, until the file is opened anew, that lines are lost; on any thread. It must
+  ///     not log here.
   package init(
-    _ path: FilePath, limits: Limits, isMuted: Bool = false,
+    _ path: FilePath, limits: Limits, writer: FileWriter, isMuted: Bool = false,
+    gapLine: @escaping @Sendable (UInt64) -> [UInt8] = LogFile.plainGapLine,
     complain: @escaping @Sendable (String) -> Void
   ) {
     self.path = path
     self.limits = limits
+    self.writer = writer
+    self.gapLine = gapLine
     self.complain = complain
-    self.state = Mutex(State(isMuted: isMuted))
+    self.entrance = Mutex(Entrance(isMuted: isMuted))
   }
 
   deinit {
@@ -59,13 +80,39 @@ package final class LogFile: LogDestination {
     }
   }
 
+  package static func gapText(_ lines: UInt64) -> String {
+    "\(lines) \(lines == 1 ? "line is" : "lines are") missing here: the disk did not take more"
+  }
+
+  @Sendable package static func plainGapLine(_ lines: UInt64) -> [UInt8] { Array(self.gapText(lines).utf8) }
+
   /// How many lines could not be written.
-  package var lostLines: UInt64 { self.state.withLock { $0.lost } }
+  package var lostLines: UInt64 { self.lost.load(ordering: .relaxed) }
 
   /// Opens the file, making it if need be; until then lines are passed over. Opened again, it writes
   /// to whatever has the name by now (as after logrotate(8)), or on to the old one if there is none
-  /// to be had.
+  /// to be had. Waits for the disk: see ``reopen(completion:)``.
   package func open() throws(Errno) {
+    try self.openNow()
+    self.entrance.withLock { $0.isOpen = true }
+  }
+
+  /// Opens it again, after what was written before, without waiting for that.
+  ///
+  /// - Parameter completion: Called once, on any thread, with what went wrong; not called if this returns false.
+  /// - Returns: Whether there was room for one more thing to do.
+  package func reopen(completion: @escaping @Sendable (Errno?) -> Void) -> Bool {
+    self.writer.submit(bytes: Self.overhead) {
+      do throws(Errno) {
+        try self.openNow()
+        completion(nil)
+      } catch {
+        completion(error)
+      }
+    }
+  }
+
+  private func openNow() throws(Errno) {
     let (descriptor, size) = try Self.openFile(self.path)
     self.state.withLock { state in
       if let previous = state.descriptor { close(previous.rawValue) }
@@ -77,11 +124,27 @@ package final class LogFile: LogDestination {
   }
 
   /// Takes lines from now on.
-  package func unmute() { self.state.withLock { $0.isMuted = false } }
+  package func unmute() { self.entrance.withLock { $0.isMuted = false } }
 
   package func write(line: [UInt8]) {
+    let refused = self.entrance.withLock { entrance -> UInt64? in
+      guard entrance.isOpen, !entrance.isMuted else { return nil }
+      defer { entrance.refused = 0 }
+      return entrance.refused
+    }
+    guard let refused else { return }
+    let isTaken = self.writer.submit(bytes: line.count + Self.overhead) {
+      if refused > 0 { self.append(self.gapLine(refused)) }
+      self.append(line)
+    }
+    guard !isTaken else { return }
+    self.entrance.withLock { $0.refused += refused + 1 }
+    self.lost.add(1, ordering: .relaxed)
+  }
+
+  private func append(_ line: [UInt8]) {
     let complaint = self.state.withLock { state -> String? in
-      guard let descriptor = state.descriptor, !state.isMuted else { return nil }
+      guard let descriptor = state.descriptor else { return nil }
       let newline = UInt8(ascii: "\n")
       let bytes = state.midLine ? [newline] + line + [newline] : line + [newline]
       var trouble: String?
@@ -92,7 +155,7 @@ package final class LogFile: LogDestination {
       state.size += written
       if let error {
         state.midLine = state.midLine || written > 0
-        state.lost += 1
+        self.lost.add(1, ordering: .relaxed)
         trouble = "write \(self.path): \(error)"
       } else {
         state.midLine = false

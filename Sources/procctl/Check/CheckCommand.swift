@@ -60,7 +60,7 @@ struct CheckCommand: Verb {
       }
       return report.fits ? ExitStatus.success : ExitStatus.doesNotFit
     } catch let error as ConfigurationError {
-      Message.write("\(error)\n")
+      Message.error(error)
       return ExitStatus.configuration
     } catch {
       Message.error("check: \(error)")

@@ -24,7 +24,7 @@ enum StopTarget {
         number, startTime: parts.count == 2 ? parts[1] : nil, text: text, kernel: kernel)
     }
     guard SpawnRegistry.isValid(name: text) else {
-      return .refused("\"\(text)\" is no PID, PID@STARTTIME, NAME or @WORKER")
+      return .refused("\"\(PrintableText.escaping(text.utf8))\" is no PID, PID@STARTTIME, NAME or @WORKER")
     }
     guard let identity = try SpawnRegistry.find(name: text),
       let status = try kernel.status(of: identity.processIdentifier), status.identity == identity
@@ -36,8 +36,9 @@ enum StopTarget {
   private static func resolve(
     worker text: Substring, among workers: [KnownWorker], kernel: any Kernel
   ) throws(ProcessError) -> StopTarget {
+    let shown = PrintableText.escaping(text.utf8)
     guard let selector = KnownWorker.Selector(text) else {
-      return .refused("\"@\(text)\" is no @WORKER, @PID/WORKER or @CONFIG/WORKER")
+      return .refused("\"@\(shown)\" is no @WORKER, @PID/WORKER or @CONFIG/WORKER")
     }
     let named = workers.filter(selector.matches)
     guard !named.isEmpty else {
@@ -55,7 +56,7 @@ enum StopTarget {
     }
     if running.count > 1 {
       let choices = running.map { "\n  \($0.description)" }.joined()
-      return .refused("@\(text) is a worker of several masters; say which one:\(choices)")
+      return .refused("@\(shown) is a worker of several masters; say which one:\(choices)")
     }
     guard let worker = running.first else {
       return .missing("does not run: \(named.map(\.description).joined(separator: "; "))")
@@ -72,7 +73,8 @@ enum StopTarget {
     var expected: UInt64?
     if let startTime {
       guard let parsed = UInt64(startTime) else {
-        return .refused("\"\(text)\": a start time is a number, field 22 of /proc/PID/stat")
+        return .refused(
+          "\"\(PrintableText.escaping(text.utf8))\": a start time is a number, field 22 of /proc/PID/stat")
       }
       expected = parsed
     }

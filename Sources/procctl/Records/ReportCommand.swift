@@ -62,7 +62,7 @@ struct ReportCommand: Verb {
       try self.write(self.text(of: record))
       return ExitStatus.success
     } catch let error as ConfigurationError {
-      Message.write("\(error)\n")
+      Message.error(error)
       return ExitStatus.configuration
     } catch let error as ProcessError {
       Message.error("report: \(error)")

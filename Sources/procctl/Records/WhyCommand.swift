@@ -58,7 +58,7 @@ struct WhyCommand: Verb {
       }
       return ExitStatus.success
     } catch let error as ConfigurationError {
-      Message.write("\(error)\n")
+      Message.error(error)
       return ExitStatus.configuration
     } catch let error as ProcessError {
       Message.error("why: \(error)")

@@ -41,7 +41,7 @@ struct RunCommand: Verb {
       }
       return try self.supervise(configuration, invitation: invitation)
     } catch let error as ConfigurationError {
-      Message.write("\(error)\n")
+      Message.error(error)
       return ExitStatus.configuration
     } catch let error as ProcessError {
       Message.error("run: \(error)")

@@ -156,7 +156,7 @@ extension SystemTests {
         _ = flood.say(Array(many))
         let stopwatch = Stopwatch()
         #expect(try await RawClient(port: health).get("/readyz").status == 200)
-        #expect(stopwatch.elapsed < .seconds(2))
+        #expect(stopwatch.elapsed < .seconds(10))
 
         // In order and none left out, for one that does read.
         let pipelined = try RawClient(port: health)
@@ -173,7 +173,7 @@ extension SystemTests {
         _ = flood
         let (result, took) = try await master.stop()
         #expect(result.ending == .exited(0))
-        #expect(took < .seconds(3))
+        #expect(took < .seconds(8))
       }
     }
 

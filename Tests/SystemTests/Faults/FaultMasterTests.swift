@@ -69,10 +69,7 @@ extension SystemTests {
         process.send(SIGTERM)
         let result = try? await process.end(within: FaultyRun.limit)
         record = run.record
-        let leaks = try await run.leaks()
-        let problems = leaks.map(\.what) + (result.map { self.lies($0, faults) } ?? ["it hangs"])
-        if !problems.isEmpty { Issue.record(describe(faults, problems, result)) }
-        if !leaks.isEmpty || result == nil { try await session.sweep() }
+        try await run.judge(result) { self.lies($0, faults) }
       }
       return record
     }

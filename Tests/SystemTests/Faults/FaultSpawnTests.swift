@@ -29,13 +29,22 @@ extension SystemTests {
       }
     }
 
+    /// The faults of a way that one test case takes.
+    struct Part: Sendable {
+      static let all = Way.allCases.flatMap { way in FaultyRun.parts.map { Part(way: way, number: $0) } }
+      var way: Way
+      var number: Int
+    }
+
     @Test(
       .needs(.root, "the child's user is changed"), .needs(.cgroup, "the child gets one"),
-      arguments: Way.allCases, FaultCatalogue.calls)
-    func oneFault(way: Way, call: String) async throws {
+      arguments: Part.all, FaultCatalogue.calls)
+    func oneFault(part: Part, call: String) async throws {
+      let way = part.way
       let count = try await CallCounts.shared.of(way.rawValue) { try await self.run(way, []) }[call] ?? 0
       let turn = way == .posixSpawn ? 0 : 1
-      for fault in FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive, turn: turn) {
+      let faults = FaultCatalogue.faults(of: call, count: count, all: FaultyRun.isExhaustive, turn: turn)
+      for (number, fault) in faults.enumerated() where number % FaultyRun.parts.count == part.number {
         _ = try await self.run(way, [fault])
       }
     }
@@ -124,11 +133,11 @@ extension SystemTests {
         record = run.record
         // What can be removed at no time may stay, but not in silence.
         let isLasting = faults.contains { $0.lasts || $0.call == "flock" }
-        let leaks = try await run.leaks()
-        let silent = leaks.filter { !(isLasting && $0.isNamed(in: result?.errors ?? "")) }
-        let problems = silent.map(\.what) + (result.map { self.lies($0, faults) } ?? ["it hangs"])
-        if !problems.isEmpty { Issue.record(describe(faults, problems, result)) }
-        if !leaks.isEmpty || result == nil { try await session.sweep() }
+        try await run.judge(result) {
+          isLasting && $0.isNamed(in: result?.errors ?? "")
+        } lies: {
+          self.lies($0, faults)
+        }
       }
       return record
     }

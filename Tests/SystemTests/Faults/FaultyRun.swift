@@ -54,6 +54,22 @@ struct FaultyRun {
     return found
   }
 
+  /// Records what is wrong with a run, and ends who is left.
+  ///
+  /// - Parameters:
+  ///   - result: Nil if it has not ended in time.
+  ///   - excused: What may be left.
+  ///   - lies: What is wrong with its answer.
+  func judge(
+    _ result: TestProcess.Result?, excusing excused: (Leak) -> Bool = { _ in false },
+    lies: (TestProcess.Result) -> [String]
+  ) async throws {
+    let leaks = try await self.leaks()
+    let problems = leaks.filter { !excused($0) }.map(\.what) + (result.map(lies) ?? ["it hangs"])
+    if !problems.isEmpty { Issue.record(describe(self.plan.faults, problems, result)) }
+    if !leaks.isEmpty || result == nil { try await self.session.sweep() }
+  }
+
   /// A crash is nobody's answer to a fault.
   static func crash(of result: TestProcess.Result) -> [String] {
     switch result.ending {

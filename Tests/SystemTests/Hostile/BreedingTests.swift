@@ -27,16 +27,6 @@ extension SystemTests {
         ], hidden: 500),
     ]
 
-    @Test("nobody is left of", arguments: workloads)
-    func ended(_ workload: HostileWorkload) async throws {
-      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
-    }
-
-    @Test("control: timeout -k leaves some of each")
-    func control() async throws {
-      try await concurrently(Self.workloads) { workload in try await workload.survivesTimeout() }
-    }
-
     /// A fork storm at its limit of processes.
     private struct Storm {
       static let count = 1_000_000

@@ -54,28 +54,6 @@ extension SystemTests {
         ], hidden: 2),
     ]
 
-    @Test("nobody is left of", arguments: workloads)
-    func ended(_ workload: HostileWorkload) async throws {
-      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
-    }
-
-    @Test("control: timeout -k leaves some of each")
-    func control() async throws {
-      try await concurrently(Self.workloads) { workload in try await workload.survivesTimeout() }
-    }
-
-    @Test(
-      "nobody is left of", .needs(.root, "other users and namespaces"), arguments: privileged)
-    func endedPrivileged(_ workload: HostileWorkload) async throws {
-      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
-    }
-
-    @Test(
-      "control: timeout -k leaves some of each", .needs(.root, "other users and namespaces"))
-    func controlPrivileged() async throws {
-      try await concurrently(Self.privileged) { workload in try await workload.survivesTimeout() }
-    }
-
     @Test(
       "a container started with unshare(1) and left running", .needs(.program("unshare"), "a real one"),
       .needs(.root, "user namespaces"))

@@ -12,16 +12,6 @@ extension SystemTests {
         ])
     ]
 
-    @Test("nobody is left of", arguments: workloads)
-    func ended(_ workload: HostileWorkload) async throws {
-      try await concurrently(Keeper.possible) { keeper in try await workload.end(with: keeper) }
-    }
-
-    @Test("control: timeout -k leaves some of each")
-    func control() async throws {
-      try await concurrently(Self.workloads) { workload in try await workload.survivesTimeout() }
-    }
-
     @Test("a stopped process that would obey is continued, and obeys", arguments: Keeper.possible)
     func stoppedObedient(_ keeper: Keeper) async throws {
       try await withSession { session in

@@ -118,7 +118,8 @@ extension SystemTests {
         #expect(record.duration >= 200_000 && .microseconds(record.duration) <= took)
         #expect(record.phases.map(\.name) == ["stopping", "sweeping", "cleaning"])
         let snapshot = try #require(record.phases[0].snapshot)
-        #expect(snapshot.threads == 1 && snapshot.resident_memory > 1 << 20)
+        // Its own, and one while something is written.
+        #expect((1...2).contains(snapshot.threads) && snapshot.resident_memory > 1 << 20)
         #expect(Set(snapshot.children.map(\.pid)).isSubset(of: children) && snapshot.child_count <= 3)
         #expect(record.phases[1].snapshot?.child_count == 0)
 

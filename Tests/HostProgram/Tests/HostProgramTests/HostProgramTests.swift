@@ -27,6 +27,8 @@ import Testing
     let process = Process()
     process.executableURL = try self.program()
     process.arguments = arguments
+    // A crash is to be told at once: who looks for its cause takes long, and has our pipe meanwhile.
+    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
     process.standardInput = FileHandle.nullDevice
     let output = Pipe()
     process.standardOutput = output
