@@ -6,6 +6,21 @@ import Testing
 
   private func after(_ duration: Duration) -> MonotonicInstant { self.start.advanced(by: duration) }
 
+  /// Looks whenever it is asked to, from one instant after the start to another or until it is given up.
+  /// Returns when the next look would be, or when it was given up.
+  private func look(
+    _ run: inout EscalationRun<Never>, from first: Duration, to last: Duration = .seconds(100),
+    living: (Duration) -> Int? = { _ in nil }
+  ) -> Duration {
+    var now = first
+    while now < last {
+      if let living = living(now) { run.saw(living: living, at: self.after(now)) }
+      guard case .wait(let next) = run.timeReached(at: self.after(now)).last else { break }
+      now = self.start.duration(to: next)
+    }
+    return now
+  }
+
   @Test func takesEachStepWhenTheTimeOfTheLastIsOver() {
     var run = EscalationRun<Never>(
       Escalation(steps: [
@@ -20,7 +35,8 @@ import Testing
       ])
     #expect(run.timeReached(at: self.after(.seconds(6))).first == .signal(.kill))
     #expect(run.isKilling)
-    #expect(run.timeReached(at: self.after(.seconds(8))) == [.expired])
+    #expect(self.look(&run, from: .seconds(6)) == .seconds(8))
+    #expect(run.hasExpired)
     #expect(run.timeReached(at: self.after(.seconds(9))) == [])
   }
 
@@ -67,9 +83,9 @@ import Testing
     // Once nobody ends any more, the usual wait is what is left.
     var stuck = EscalationRun<Never>(Escalation(steps: []))
     _ = stuck.start(at: self.start)
+    let next = self.look(&stuck, from: .zero, to: .seconds(1))
     _ = stuck.membersChanged(at: self.after(.seconds(1)))
-    #expect(stuck.timeReached(at: self.after(.seconds(2))) != [.expired])
-    #expect(stuck.timeReached(at: self.after(.seconds(3))) == [.expired])
+    #expect(self.look(&stuck, from: next) == .seconds(3))
   }
 
   @Test func fewerThanEverSeenAliveGetMoreTimeAndNotForEver() {
@@ -77,19 +93,29 @@ import Testing
     func patience(_ living: (Int64) -> Int) -> Int64 {
       var run = EscalationRun<Never>(Escalation(steps: []))
       _ = run.start(at: self.start)
-      var second: Int64 = 0
-      while second < 100 {
-        run.saw(living: living(second), at: self.after(.seconds(second)))
-        if run.timeReached(at: self.after(.seconds(second))) == [.expired] { break }
-        second += 1
-      }
-      return second
+      return self.look(&run, from: .zero) { living($0.components.seconds) }.components.seconds
     }
     #expect(patience { 100 - Int($0) } == Escalation.longestKillWait.components.seconds)
     #expect(patience { $0 < 3 ? 100 - Int($0) : 97 } == 5)
     // As many are born as end, or more.
     #expect(patience { _ in 100 } == Escalation.killWait.components.seconds)
     #expect(patience { 100 + Int($0 % 2) } == Escalation.killWait.components.seconds)
+  }
+
+  @Test func timeInWhichTheMachineStoodStillIsGivenBackAndNotForEver() {
+    var run = EscalationRun<Never>(Escalation(steps: []))
+    _ = run.start(at: self.start)
+    let late = self.look(&run, from: .zero, to: .seconds(1)) + .milliseconds(1500)
+    #expect(late > Escalation.killWait)
+    #expect(self.look(&run, from: late) == Escalation.killWait + .milliseconds(1500))
+    // Looking takes long each time.
+    var slow = EscalationRun<Never>(Escalation(steps: []))
+    _ = slow.start(at: self.start)
+    var now = Duration.zero
+    while case .wait(let next) = slow.timeReached(at: self.after(now)).last {
+      now = self.start.duration(to: next) + .seconds(1)
+    }
+    #expect((Escalation.longestKillWait...Escalation.longestKillWait + .seconds(1)).contains(now))
   }
 
   @Test func aRefusedRequestGoesOnAtOnce() {

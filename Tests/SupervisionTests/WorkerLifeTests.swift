@@ -156,8 +156,12 @@ import Testing
   @Test func survivorsAreAFailureAndNotARestart() {
     var bench = Bench(stop: [.signal(.kill, wait: nil)])
     bench.becomeReady()
-    bench.on(.stop)
-    bench.on(.timeReached, after: .seconds(3))
+    var effects = bench.on(.stop)
+    let stopped = bench.now
+    while case .wake(let instant?) = effects.last {
+      effects = bench.on(.timeReached, after: bench.now.duration(to: instant))
+    }
+    #expect(stopped.duration(to: bench.now) == Escalation.killWait)
     #expect(bench.life.state == .failed)
     #expect(bench.on(.start).isEmpty)
     // They may end after all; then the leader can be reaped.

@@ -35,6 +35,8 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   /// Of those seen alive since KILL.
   private var fewest: Int?
   private var nextSweep: Duration = .milliseconds(10)
+  /// When the next look while killing is due.
+  private var nextLook = MonotonicInstant(nanoseconds: 0)
   private var killsNext = false
   package private(set) var hasExpired = false
 
@@ -60,6 +62,7 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   /// The awaited instant has come.
   package mutating func timeReached(at now: MonotonicInstant) -> [Action] {
     guard let current = self.current else { return [] }
+    if self.isKilling { self.allowForDelay(at: now) }
     if now >= self.deadline { return self.take(step: self.next(after: current), at: now) }
     return self.isKilling ? self.killAgain(at: now) : [.wait(until: self.deadline)]
   }
@@ -154,7 +157,15 @@ package struct EscalationRun<Request: Sendable & Equatable>: Sendable, Equatable
   private mutating func killAgain(at now: MonotonicInstant) -> [Action] {
     let next = min(self.deadline, now.advanced(by: self.nextSweep))
     self.nextSweep = min(self.nextSweep * 2, .milliseconds(100))
+    self.nextLook = next
     return [.signal(.kill), .wait(until: next)]
+  }
+
+  /// A look that comes late: looking took long, or the machine stood still, and whoever is to die had no
+  /// more of that time than we had.
+  private mutating func allowForDelay(at now: MonotonicInstant) {
+    guard now > self.nextLook else { return }
+    self.deadline = min(self.limit, self.deadline.advanced(by: self.nextLook.duration(to: now)))
   }
 }
 
