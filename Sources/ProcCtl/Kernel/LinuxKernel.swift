@@ -174,7 +174,8 @@ package final class LinuxKernel: Kernel {
         if let status = try self.status(of: ProcessIdentifier(number)) { found.append(status) }
       } catch {
         // Mounted with hidepid=1, /proc lists processes of others and shows no more of them (proc(5)).
-        guard error.underlyingError?.meansForbidden == true else { throw error }
+        // Where it hides nobody, somebody who is there would be taken for gone.
+        guard error.underlyingError?.meansForbidden == true, try self.hidesProcesses() else { throw error }
       }
     }
     return found

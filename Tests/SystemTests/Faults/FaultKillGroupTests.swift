@@ -31,7 +31,19 @@ extension SystemTests {
       #expect(!record.tampered.isEmpty)
     }
 
+    /// Where /proc hides nobody, whom it does not show is not gone.
+    @Test("whom it may no longer look at is not called gone", arguments: 1...6)
+    func forbidden(from look: Int) async throws {
+      let record = try await self.run { [Fault("open", about: "/proc/\($0)/stat", .from(look), "EACCES")] }
+      #expect(!record.tampered.isEmpty)
+    }
+
     private func run(_ faults: [Fault]) async throws -> FaultRecord {
+      try await self.run { _ in faults }
+    }
+
+    /// - Parameter faultsAbout: What goes wrong, given the target.
+    private func run(_ faultsAbout: (pid_t) -> [Fault]) async throws -> FaultRecord {
       var record = FaultRecord(path: "")
       try await withSession { session in
         let heard = try session.announcements()
@@ -42,6 +54,7 @@ extension SystemTests {
           "tell", fifo, "above", "hold",
         ])
         let said = try await heard.expect("below", "above")
+        let faults = faultsAbout(target.pid)
         let run = FaultyRun(session, faults)
         let process = try run.start(["kill-group", "--grace", "1s", "\(target.pid)"])
         let result = try? await process.end(within: FaultyRun.limit)
