@@ -91,6 +91,12 @@ package final class LinuxKernel: Kernel {
     return hides
   }
 
+  /// Whether somebody could not be looked at because /proc hides who it is.
+  private func isHiding(_ error: ProcessError) throws(ProcessError) -> Bool {
+    guard error.underlyingError?.meansForbidden == true else { return false }
+    return try self.hidesProcesses()
+  }
+
   package func status(
     of process: ProcessIdentifier, listedBelow parent: ProcessIdentifier
   ) throws(ProcessError) -> ProcessStatus? {
@@ -98,7 +104,7 @@ package final class LinuxKernel: Kernel {
       if let status = try self.status(of: process) { return status }
       guard try self.hidesProcesses() else { return nil }
     } catch {
-      guard error.underlyingError?.meansForbidden == true, try self.hidesProcesses() else { throw error }
+      guard try self.isHiding(error) else { throw error }
     }
     guard self.exists(process) else { return nil }
     var state = ProcessStatus.State.unseen
@@ -175,7 +181,7 @@ package final class LinuxKernel: Kernel {
       } catch {
         // Mounted with hidepid=1, /proc lists processes of others and shows no more of them (proc(5)).
         // Where it hides nobody, somebody who is there would be taken for gone.
-        guard error.underlyingError?.meansForbidden == true, try self.hidesProcesses() else { throw error }
+        guard try self.isHiding(error) else { throw error }
       }
     }
     return found

@@ -94,7 +94,9 @@ extension WorkerVerb {
   /// Who was not there in time. The master takes one call at a time on a connection: it is asked on another.
   private func overdue(at master: ControlClient) -> String {
     let limit = (self.target.timeout ?? .zero).text
-    guard let status = try? ControlClient(to: master.path).status(within: Self.patience) else {
+    guard let other = try? ControlClient(to: master.path),
+      let status = RunningMaster.asked([other]).first?.status
+    else {
       return ControlFailure.text(of: ControlClient.Failure.timedOut, from: master)
     }
     let late = status.workers.filter {
@@ -104,9 +106,6 @@ extension WorkerVerb {
     let list = late.map { "\($0.name) is still \($0.state)" }.joined(separator: ", ")
     return "\(list) after \(limit); the command goes on"
   }
-
-  /// A master that lives says so at once.
-  private static var patience: Duration { .seconds(2) }
 
   private func status(of error: any Error) -> Int32 {
     switch error as? ControlClient.Failure {
